@@ -1,0 +1,6 @@
+"""kshot: expertise in a task from K labelled examples, with honest held-out evidence."""
+
+from kshot.data.example import Example
+
+__version__ = "0.1.0"
+__all__ = ["Example", "__version__"]

@@ -1,0 +1,1 @@
+"""What travels: examples, tasks, templates, files in and out."""

@@ -1,0 +1,1 @@
+"""Numbers about models and texts: losses, metrics, statistics, similarity, contamination."""

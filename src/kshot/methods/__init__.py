@@ -1,0 +1,1 @@
+"""Decisions: pure functions of shots and measurements wherever that is possible."""

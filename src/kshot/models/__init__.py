@@ -1,0 +1,1 @@
+"""What is asked: language models, embedders, classifiers, adapters and the bank that holds them."""
