@@ -62,10 +62,10 @@ class RunError(KshotError):
 
 
 def collected(errors: Sequence[str], *, shown: int = 3) -> str:
-    """One message for many findings: the first few and how many more there are.
+    r"""One message for many findings: the first few and how many more there are.
 
     >>> collected(["a:1: x", "a:2: y", "a:3: z", "a:4: w"])
-    'a:1: x\\na:2: y\\na:3: z\\n... and 1 more of 4'
+    'a:1: x\na:2: y\na:3: z\n... and 1 more of 4'
     """
     lines = list(errors[:shown])
     if len(errors) > shown:

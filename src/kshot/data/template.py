@@ -111,11 +111,11 @@ class Template:
 
 
 def plain_text(conversation: Conversation) -> str:
-    """A conversation for a model without a chat template: turns apart by blank lines, replies by line ends.
+    r"""A conversation for a model without a chat template: turns apart by blank lines, replies by line ends.
 
     >>> plain_text((Message("system", "Capitals."), Message("user", "France"), Message("assistant", "Paris"),
     ...             Message("user", "Peru")))
-    'Capitals.\\n\\nFrance\\nParis\\n\\nPeru\\n'
+    'Capitals.\n\nFrance\nParis\n\nPeru\n'
     """
     text = ""
     for turn in conversation:

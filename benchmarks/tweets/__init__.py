@@ -1,0 +1,1 @@
+"""TweetEval with 16 and 64 labels: what the systems that need no language model reach."""

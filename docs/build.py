@@ -1,0 +1,30 @@
+"""Writes docs/commands.md from the commands themselves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+VERBS = ("", "init", "doctor", "validate", "run", "predict", "compare", "bank", "bank scan", "bank audit", "config-schema")
+TARGET = Path(__file__).with_name("commands.md")
+
+
+def help_of(verb: str) -> str:
+    """The help text of a verb, without colours, 100 columns wide."""
+    environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    command = [sys.executable, "-m", "kshot", *verb.split(), "--help"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    return "\n".join(line.rstrip() for line in out.strip().splitlines())
+
+
+def main() -> None:
+    """One section a verb."""
+    sections = [f"## kshot {verb}".rstrip() + f"\n\n```\n{help_of(verb)}\n```" for verb in VERBS]
+    TARGET.write_text("# Commands\n\nWritten by `make docs`.\n\n" + "\n\n".join(sections) + "\n", encoding="utf-8")
+    print(TARGET)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""``compare``: predictions files against one another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def compare(
+    files: Annotated[list[Path], typer.Argument(help="Predictions files of equal rows; the first is the reference.")],
+    metric: Annotated[str, typer.Option(help="The metric's name.")] = "exact_match",
+    margin: Annotated[float, typer.Option(help="Differences within +- this are called tied.")] = 0.02,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare predictions files row by row: differences, intervals, paired tests, verdicts."""
+    from kshot.measure.files import compare_files
+
+    rows = compare_files(files, metric=metric, margin=margin, seed=seed)
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("file", "n", metric, "95 % interval", "difference", "95 % interval", "p (Holm)", "verdict", box=None)
+    for row in rows:
+        table.add_row(
+            str(row["file"]),
+            str(row["n"]),
+            f"{row['value']:.4f}",
+            _range(row["interval"]),
+            "" if row["difference"] is None else f"{row['difference']:+.4f}",
+            _range(row["difference_interval"]),
+            "" if row["p_holm"] is None else f"{row['p_holm']:.4f}",
+            str(row["verdict"]),
+        )
+    Console().print(table)
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"

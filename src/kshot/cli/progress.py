@@ -1,0 +1,48 @@
+"""How a run tells how it goes: a bar with time left on a terminal, a JSON line an event elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kshot.runs import Listener
+
+
+@contextmanager
+def listener() -> Iterator[Listener]:
+    """A listener that writes to standard error, so that standard output stays clean."""
+    if not sys.stderr.isatty():
+        yield _json_line
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[spent]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("starting", total=1.0, spent="")
+
+        def show(event: str, **fields: Any) -> None:
+            if event == "system":
+                spent = f"${fields['usd']:.2f}" if fields.get("usd") else ""
+                progress.update(bar, description=fields["name"], completed=fields["share"], spent=spent)
+            elif event == "scoring":
+                text = f"scoring the bank {fields['index'] + 1}/{fields['total']}"
+                progress.update(bar, description=text)
+
+        yield show
+
+
+def _json_line(event: str, **fields: Any) -> None:
+    print(json.dumps({"time": round(time.time(), 3), "event": event, **fields}), file=sys.stderr, flush=True)

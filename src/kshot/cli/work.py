@@ -1,0 +1,75 @@
+"""``run`` and ``predict``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    task: Annotated[str, typer.Argument(help="A task file, or miniature:NAME (single, mixed, hard, notes, echo).")],
+    out: Annotated[Path | None, typer.Option(help="The run folder; default: runs/NAME.")] = None,
+    k: Annotated[int | None, typer.Option(help="How many shots to draw; overrides the task file.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draw; overrides the task file.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print report.json instead of the table.")] = False,
+) -> None:
+    """Build every system that the task allows, judge each on held-out rows, write the report."""
+    from kshot.cli.progress import listener
+    from kshot.data.task import Task
+    from kshot.pipeline.run import dry, run_task
+
+    loaded = Task.load(_task_path(task), k=k, seed=seed)
+    folder = out or Path("runs") / loaded.name
+    if dry_run:
+        print("\n".join(dry(loaded, folder)))
+        return
+    with listener() as listen:
+        finished = run_task(loaded, folder, listener=listen)
+    if as_json:
+        print((folder / "report.json").read_text(encoding="utf-8"))
+        return
+    from kshot.report.terminal import print_report
+
+    print_report(finished.report)
+    print(f"report: {finished.html}")
+    if finished.specialist is not None:
+        print(f"specialist: {finished.specialist}")
+
+
+def predict(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    system: Annotated[str, typer.Argument(help='The name of a system in its report, e.g. "zero-shot".')],
+    rows: Annotated[Path, typer.Argument(help="New rows; answers are not needed.")],
+    out: Annotated[Path | None, typer.Option(help="Write JSONL here instead of the terminal.")] = None,
+) -> None:
+    """Ask a finished system about new rows."""
+    from kshot.cli.progress import listener
+    from kshot.data.formats import read_examples
+    from kshot.pipeline.specialist import ask_again
+    from kshot.runs import write_text
+
+    examples = read_examples(rows, labelled=False).examples
+    with listener() as listen:
+        found = ask_again(run_folder, system, examples, listener=listen)
+    lines = [
+        json.dumps({"prompt": row.prompt} | prediction.to_row(), ensure_ascii=False)
+        for row, prediction in zip(examples, found, strict=True)
+    ]
+    text = "".join(line + "\n" for line in lines)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        write_text(out, text)
+
+
+def _task_path(task: str) -> Path:
+    if task.startswith("miniature:"):
+        from kshot import miniature
+
+        return miniature.task_file(task.removeprefix("miniature:"))
+    return Path(task)

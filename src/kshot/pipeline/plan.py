@@ -1,0 +1,92 @@
+"""What a run will do, said before it does it: systems, refusals, and what leaves this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kshot.data.taskfile import TaskFile
+from kshot.errors import TaskError
+from kshot.pipeline.recipes import Recipe, chosen, missing, table
+from kshot.pipeline.workbench import Workbench
+from kshot.report.result import Refused
+
+BANK_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The systems to build, those refused with their reasons, and what would leave this machine."""
+
+    recipes: tuple[Recipe, ...]
+    refused: tuple[Refused, ...]
+    leaves: tuple[str, ...]
+    steps: int
+    rows: int
+
+    def lines(self) -> list[str]:
+        """The plan as text, one thing a line."""
+        lines = [f"build  {recipe.name}" for recipe in self.recipes]
+        lines += [f"skip   {item.name}: {item.reason}" for item in self.refused]
+        lines += [f"leaves this machine: {what}" for what in self.leaves] or ["nothing leaves this machine"]
+        return lines
+
+
+def make_plan(bench: Workbench) -> Plan:
+    """Decides which systems are built. Loads no model.
+
+    Above 64 usable adapters the single adapters are not each run on the test rows (the bank table then
+    has their scores on the shots only); ``systems: [adapters, ...]`` in the task file runs them all.
+
+    Raises:
+        TaskError: The task file names a system that does not exist, or nothing can be built.
+    """
+    recipes = table(bench)
+    names = bench.settings.systems
+    wanted, unknown = chosen(recipes, names)
+    offered = ", ".join(recipe.name for recipe in recipes if not recipe.name.startswith("adapter:"))
+    if unknown:
+        raise TaskError(f"systems: {unknown[0]!r} is no system for this task; there are: {offered}, adapters")
+    refused = [Refused(recipe.name, reason) for recipe in wanted if (reason := missing(recipe, bench))]
+    built = [recipe for recipe in wanted if not missing(recipe, bench)]
+    if not names and len(bench.experts) > BANK_LIMIT:
+        left_out = [recipe for recipe in built if recipe.name.startswith("adapter:")]
+        reason = f"more than {BANK_LIMIT} adapters: scored on the shots only; `systems: [adapters]` runs all"
+        refused += [Refused(recipe.name, reason) for recipe in left_out]
+        built = [recipe for recipe in built if recipe not in left_out]
+    if not built:
+        raise TaskError("no system can be built for this task: " + "; ".join(f"{r.name}: {r.reason}" for r in refused))
+    refused += _unused(bench.settings)
+    splits = bench.task.splits()
+    rows = len({row.id for split in splits for row in split.test})
+    steps = sum(len(splits) if recipe.uses_shots else 1 for recipe in built)
+    return Plan(tuple(built), tuple(refused), tuple(leaving(bench.settings)), steps, rows)
+
+
+def leaving(settings: TaskFile) -> Sequence[str]:
+    """What this run asks of other machines, in words; rows themselves never leave with today's systems."""
+    named: list[tuple[str, str]] = []
+    if settings.model is not None and settings.model.base is not None:
+        named.append(("base model", settings.model.base))
+    if settings.embedder != "hashing":
+        named.append(("embedder", settings.embedder))
+    named += [("adapter", place) for place in settings.knowledge.adapters]
+    named += [("model", place) for place in settings.knowledge.models]
+    if settings.knowledge.expert:
+        named.append(("expert", settings.knowledge.expert))
+    resolved = [(what, settings.resolve(place)) for what, place in named]
+    return [
+        f"the name of the {what} {place!r}, asked of the model hub (no rows)"
+        for what, place in resolved
+        if not isinstance(place, Path)
+    ]
+
+
+def _unused(settings: TaskFile) -> list[Refused]:
+    unused = []
+    if settings.knowledge.llm is not None:
+        unused.append(Refused("knowledge: llm", "no system of this version asks an endpoint; nothing is sent to it"))
+    if settings.knowledge.datasets:
+        unused.append(Refused("knowledge: datasets", "no system of this version learns from open data"))
+    return unused

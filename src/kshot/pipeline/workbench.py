@@ -1,0 +1,167 @@
+"""What a task file names, opened when it is first needed and then shared by all systems."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kshot.data.example import Conversation, Example
+from kshot.data.task import Task
+from kshot.errors import ModelError
+from kshot.measure.scores import BankScores, score_bank
+from kshot.models.audit import Audit
+from kshot.models.bank import Bank, BankEntry
+from kshot.models.base import Classifier, Embedder
+from kshot.runs import Run, file_hash
+
+if TYPE_CHECKING:
+    from kshot.models.hf import HfModel
+
+
+class Workbench:
+    """The models, the embedder and the bank of one run.
+
+    Nothing is loaded before it is asked for: a resumed run whose steps are all there loads no model.
+    """
+
+    def __init__(self, task: Task, run: Run) -> None:
+        self.task = task
+        self.run = run
+        self.settings = task.settings
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the task file names a base model."""
+        return self.settings.model is not None and self.settings.model.base is not None
+
+    @cached_property
+    def base_path(self) -> str:
+        """Where the base model lies: a folder, or a hub id.
+
+        Raises:
+            ModelError: The task file names none.
+        """
+        if self.settings.model is None or self.settings.model.base is None:
+            raise ModelError("the task file names no base model; add `model: {base: FOLDER}`")
+        return str(self.settings.resolve(self.settings.model.base))
+
+    @cached_property
+    def base_identity(self) -> str:
+        """A hash of the base's files, or its hub id with revision: what results depend on."""
+        if not self.has_model:
+            return "none"
+        options = self.settings.model.model_dump(exclude={"base"}) if self.settings.model else {}
+        where = Path(self.base_path)
+        weights = file_hash(where) if where.is_dir() else self.base_path
+        return json.dumps([weights, options], sort_keys=True)
+
+    @cached_property
+    def model(self) -> HfModel:
+        """The base model, loaded."""
+        return self.load_model(self.base_path)
+
+    def load_model(self, path: str) -> HfModel:
+        """A model of the task's settings: device, type, template and batch as the task file says."""
+        from kshot.models.hf import HfModel
+
+        if self.settings.model is None:
+            return HfModel.load(path)
+        chosen = self.settings.model
+        return HfModel.load(
+            path,
+            revision=chosen.revision,
+            dtype=chosen.dtype,
+            device=chosen.device,
+            template=chosen.template,
+            batch_tokens=chosen.batch_tokens,
+        )
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Length limit of a reply."""
+        return self.settings.model.max_new_tokens if self.settings.model else 64
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The encoder that the task file names; the hashing encoder where it names none."""
+        from kshot.models.embed import load_embedder
+
+        return load_embedder(self.embedder_path)
+
+    @cached_property
+    def embedder_path(self) -> str:
+        """``hashing``, a folder or a hub id."""
+        named = self.settings.embedder
+        return named if named == "hashing" else str(self.settings.resolve(named))
+
+    @cached_property
+    def bank(self) -> Bank | None:
+        """The adapters that the task file names, or None."""
+        places = self.settings.knowledge.adapters
+        return Bank([str(self.settings.resolve(place)) for place in places]) if places else None
+
+    @cached_property
+    def audit(self) -> Audit | None:
+        """What is wrong with the bank's adapters, judged against the base; None without bank or base."""
+        if self.bank is None or not self.has_model:
+            return None
+        return self.bank.audit(Path(self.base_path))
+
+    @cached_property
+    def experts(self) -> tuple[BankEntry, ...]:
+        """The bank's adapters that the audit lets through, by name."""
+        if self.bank is None or self.audit is None:
+            return ()
+        usable = set(self.audit.usable)
+        return tuple(entry for entry in self.bank.entries if entry.name in usable)
+
+    @cached_property
+    def labelled(self) -> tuple[Example, ...]:
+        """Every labelled row that some split may learn from: what experts are scored on."""
+        rows = {row.id: row for split in self.task.splits() for row in split.shots}
+        return tuple(rows.values())
+
+    @cached_property
+    def scores(self) -> BankScores:
+        """Every usable expert on every labelled row, measured once and cached in the run folder."""
+        folder = self.run.step("bank scores", self.score_inputs(), self._score)
+        return BankScores.load(folder / "scores.json")
+
+    def score_inputs(self) -> dict[str, Any]:
+        """What the bank scores depend on."""
+        return {
+            "base": self.base_identity,
+            "experts": [(entry.name, entry.sha256) for entry in self.experts],
+            "rows": [row.id for row in self.labelled],
+            "template": repr(self.task.template),
+            "metric": self.task.metric,
+        }
+
+    def _score(self, folder: Path) -> None:
+        def told(name: str, index: int, total: int) -> None:
+            self.run.event("scoring", name=name, index=index, total=total)
+
+        experts = ((entry.name, self.model.adapted(entry.folder)) for entry in self.experts)
+        cache = self.run.folder / "bank-scores.jsonl"
+        template = self.task.template
+        scores = score_bank(
+            experts, self.labelled, template, metric=self.task.metric, cache=cache, on_progress=told
+        )
+        scores.save(folder / "scores.json")
+
+    @cached_property
+    def expert_classifier(self) -> Classifier:
+        """The expert classifier that the task file names."""
+        from kshot.models.classifier import TransformersClassifier
+
+        named = self.settings.knowledge.expert
+        if named is None:
+            raise ModelError("the task file names no expert; add `knowledge: {expert: FOLDER}`")
+        return TransformersClassifier.load(str(self.settings.resolve(named)))
+
+    def fits(self, conversation: Conversation) -> bool:
+        """Whether a conversation and its reply fit into the base model's positions."""
+        limit = self.model.max_positions
+        return limit is None or self.model.count_tokens([conversation])[0] + self.max_new_tokens <= limit
