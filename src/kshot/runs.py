@@ -144,7 +144,7 @@ def slug(name: str) -> str:
     False
     """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    if re.fullmatch(r"[a-z0-9 -]{1,60}", name) and "--" not in name:
+    if re.fullmatch(r"[a-z0-9]+( [a-z0-9]+)*", name) and len(name) <= 60:
         return plain
     return f"{plain[:48]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".strip("-")
 

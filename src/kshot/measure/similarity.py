@@ -1,9 +1,9 @@
 """Nearest rows and near-duplicates among unit vectors, exactly, a block at a time.
 
 Every decision is taken on one score, whatever the size of the blocks: ``cosines``, the products of the
-float32 components in double, where they are exact, summed in double in the order of ``numpy.sum``.
-Float32 matrix products, whose last bits depend on the shape of the block, only rule pairs out or in where the
-worst rounding error cannot matter; the few pairs between are scored anew.
+float32 components in double, where they are exact, summed in double in the order of ``numpy.sum``, cut to
+[-1, 1]. Float32 matrix products, whose last bits depend on the shape of the block, only rule pairs out or in
+where the worst rounding error cannot matter; the few pairs between are scored anew.
 
 Rows are float32 or float16, arrays or memory maps; they have length 1, or 0 (a text without any feature).
 """
@@ -23,7 +23,7 @@ Rows: TypeAlias = NDArray[np.floating[Any]]
 Doubles: TypeAlias = NDArray[np.float64]
 
 BLOCK_ROWS = 2048
-_PAIRS = 1 << 16  # pairs scored in double at a time
+_SCORED_VALUES = 1 << 21  # components multiplied in double at a time
 _LENGTH_TOLERANCE = 0.01  # of rows that came through float16 or bfloat16
 
 
@@ -35,7 +35,7 @@ def cosines(left: Rows, right: Rows) -> Doubles:
     """
     doubles = left.astype(np.float32).astype(np.float64) * right.astype(np.float32).astype(np.float64)
     sums: Doubles = np.ascontiguousarray(doubles).sum(axis=1)
-    return sums
+    return np.minimum(np.maximum(sums, -1.0), 1.0)
 
 
 def nearest(queries: Rows, rows: Rows, *, k: int, block_rows: int = BLOCK_ROWS) -> tuple[Ints, Doubles]:
@@ -72,7 +72,7 @@ def neighbours_above(
     Ordered by row, then by other. Nothing is held but one block of each and the pairs of one block of rows.
 
     Raises:
-        DataError: As ``nearest``, or the threshold is no number.
+        DataError: As ``nearest``, or the threshold is no cosine.
 
     >>> list(neighbours_above(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), threshold=0.9))
     [(0, 0, 1.0), (1, 1, 1.0)]
@@ -106,7 +106,7 @@ def drop_near_duplicates(rows: Rows, *, threshold: float = 0.9, block_rows: int 
         Indices of the kept rows, ascending.
 
     Raises:
-        DataError: As ``nearest``, or the threshold is no number.
+        DataError: As ``nearest``, or the threshold is no cosine.
 
     Source: arXiv 2408.15915, Alg. 2, as a greedy walk, so that the order of pairs does not matter.
 
@@ -142,7 +142,7 @@ def duplicate_of(rows: Rows, *, threshold: float = 0.9, block_rows: int = BLOCK_
 
 
 def _walk(block: Floats, threshold: float, names: Ints) -> Ints:
-    """The greedy walk within one block; owners are given by their names in the whole."""
+    """The greedy walk within one block; ``names`` are the rows' indices in the whole."""
     above = _above(block, block, threshold)
     owners = np.full(len(block), -1, dtype=np.int64)
     for row in range(len(block)):
@@ -154,10 +154,15 @@ def _walk(block: Floats, threshold: float, names: Ints) -> Ints:
 
 def _above(left: Floats, right: Floats, threshold: float) -> NDArray[np.bool_]:
     """(A, B) whether the score of each pair exceeds the threshold, as ``cosines`` decides it."""
+    if threshold >= 1:
+        return np.zeros((len(left), len(right)), dtype=np.bool_)
     products = left @ right.T  # (A, B)
-    above: NDArray[np.bool_] = products > threshold
-    doubtful = np.nonzero(np.abs(products - np.float32(threshold)) <= _error(left))
-    above[doubtful] = _pair_scores(left, right, *doubtful) > threshold
+    error = _error(left)
+    above: NDArray[np.bool_] = products > threshold - error
+    a, b = np.nonzero(above)
+    doubtful = products[a, b] <= threshold + error
+    a, b = a[doubtful], b[doubtful]
+    above[a, b] = _pair_scores(left, right, a, b) > threshold
     return above
 
 
@@ -168,7 +173,7 @@ def _nearest_of(block: Floats, rows: Rows, k: int, block_rows: int) -> tuple[Int
     error = 2 * _error(block)
     for base in range(0, len(rows), block_rows):
         other = _block(rows, base, block_rows, "row")
-        products = block @ other.T  # (B, R)
+        products = np.clip(block @ other.T, -1, 1)  # (B, R)
         floor = scores[:, -1]
         if len(other) >= k:
             floor = np.maximum(floor, np.partition(products, len(other) - k, axis=1)[:, len(other) - k])
@@ -184,9 +189,8 @@ def _nearest_of(block: Floats, rows: Rows, k: int, block_rows: int) -> tuple[Int
 
 
 def _pair_scores(left: Floats, right: Floats, a: Ints, b: Ints) -> Doubles:
-    parts = [
-        cosines(left[a[at : at + _PAIRS]], right[b[at : at + _PAIRS]]) for at in range(0, len(a), _PAIRS)
-    ]
+    step = max(1, _SCORED_VALUES // max(1, left.shape[1]))
+    parts = [cosines(left[a[at : at + step]], right[b[at : at + step]]) for at in range(0, len(a), step)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
@@ -196,14 +200,16 @@ def _error(block: Floats) -> float:
 
 
 def _block(rows: Rows, start: int, count: int, noun: str) -> Floats:
-    block = np.asarray(rows[start : start + count], dtype=np.float32)
-    squares = np.einsum("nd,nd->n", block, block)
+    with np.errstate(over="ignore", invalid="ignore"):  # told below, with the row
+        block = np.asarray(rows[start : start + count], dtype=np.float32)
+        squares = np.einsum("nd,nd->n", block, block)
     unit = np.abs(np.sqrt(squares) - 1) <= _LENGTH_TOLERANCE
     wrong = np.flatnonzero(~(unit | (squares == 0)))  # NaN lands here too
     if len(wrong):
         length = float(np.sqrt(squares[wrong[0]]))
         raise DataError(
-            f"{noun} {start + int(wrong[0])} has length {length:.4g}, expected 1; divide each row by its length"
+            f"{noun} {start + int(wrong[0])} has length {length:.4g}, expected 1; "
+            "divide each row by its length"
         )
     return block
 
@@ -216,5 +222,5 @@ def _checked(left: Rows, right: Rows, block_rows: int, threshold: float = 0.0) -
         raise DataError(f"rows have {left.shape[1]} and {right.shape[1]} columns; use one embedder for both")
     if block_rows < 1:
         raise DataError(f"block_rows is {block_rows}, expected at least 1")
-    if not np.isfinite(threshold):
-        raise DataError(f"the threshold is {threshold}, expected a finite number")
+    if not -1 <= threshold <= 1:
+        raise DataError(f"the threshold is {threshold}, expected a cosine from -1 to 1")

@@ -93,20 +93,27 @@ def zero_shot(model: LanguageModel, template: Template) -> System:
 def shots_in_prompt(
     model: LanguageModel, shots: Sequence[Example], template: Template, *, fits: Callable[[Conversation], bool]
 ) -> System:
-    """All shots as earlier turns, in draw order; as many of the first as ``fits`` allows.
+    """All shots as earlier turns, in draw order; before a long row, as many of the first as ``fits`` allows.
 
     Raises:
-        DataError: Not even one shot fits.
+        DataError: Not even one shot fits before the longest shot.
     """
     longest = max(shots, key=lambda shot: len(template.query(shot)))
-    count = len(shots)
-    while count and not fits(template.conversation(longest, shots[:count])):
-        count = count * 3 // 4
-    if not count:
+
+    def fitting(row: Example, count: int) -> int:
+        while count and not fits(template.conversation(row, shots[:count])):
+            count = count * 3 // 4
+        return count
+
+    most = fitting(longest, len(shots))
+    if not most:
         raise DataError("not even one shot fits into the model's context; shorten the shots")
-    chosen = tuple(shots[:count])
-    note = f"{count} of {len(shots)} shots as earlier turns"
-    return System("shots in the prompt", "baseline", model, lambda row: template.conversation(row, chosen), note=note)
+    note = f"{most} of {len(shots)} shots as earlier turns"
+
+    def prompt(row: Example) -> Conversation:
+        return template.conversation(row, shots[: fitting(row, most)])
+
+    return System("shots in the prompt", "baseline", model, prompt, note=note)
 
 
 def nearest_in_prompt(

@@ -14,7 +14,7 @@ from kshot.data.template import Target
 from kshot.errors import AdapterError, collected
 from kshot.models.base import ChoiceScores, Reply, TokenLosses
 from kshot.models.generate import Decoding, generate_replies
-from kshot.models.loading import Loaded
+from kshot.models.loading import Loaded, quiet
 from kshot.models.losses import choice_scores, token_losses
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class AdaptedModel:
     @contextmanager
     def _attached(self) -> Iterator[None]:
         with untouched(self._base.model):
-            attach(self._base.model, self.folder)
+            with quiet():
+                attach(self._base.model, self.folder)
             yield
 
 

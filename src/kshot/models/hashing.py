@@ -147,8 +147,8 @@ def _flat(owners: list[int], found: list[Hashes]) -> tuple[NDArray[np.int64], Ha
 
 def _scattered(codes: Hashes) -> Hashes:
     """MurmurHash3's 32-bit finaliser: CRC-32 is linear, and its bits alone would collide in patterns."""
-    codes = codes ^ (codes >> 16)
+    codes = codes ^ (codes >> np.uint32(16))
     codes = codes * np.uint32(0x85EBCA6B)
-    codes = codes ^ (codes >> 13)
+    codes = codes ^ (codes >> np.uint32(13))
     codes = codes * np.uint32(0xC2B2AE35)
-    return codes ^ (codes >> 16)
+    return codes ^ (codes >> np.uint32(16))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -185,14 +186,19 @@ def assemble(model: Any, tokenizer: Any, *, template: TemplateChoice, batch_toke
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and no loading notes of transformers inside the block."""
+    """No progress bars, no loading notes, no warnings inside the block of what transformers 6 will remove.
+
+    The last come from PEFT's own calls; nobody but PEFT can heed them.
+    """
     from transformers.utils import logging
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r".*will be removed in v6", category=FutureWarning)
+            yield
     finally:
         logging.set_verbosity(level)
         if bars:

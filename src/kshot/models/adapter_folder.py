@@ -1,0 +1,107 @@
+"""A trained adapter written as a PEFT folder, all at once, with a card that says how it was made."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from kshot.errors import ModelError
+
+CARD = """---
+base_model: {base}
+library_name: peft
+tags:
+- lora
+- kshot
+---
+
+# A LoRA adapter trained by kshot {version}
+
+Loads with `PeftModel.from_pretrained(base, folder)`. The training rows are not in this folder. The licence
+is for whoever publishes it to state: the base model's and the data's apply.
+
+| fact | value |
+|---|---|
+{facts}
+
+| setting | value |
+|---|---|
+{settings}
+"""
+
+
+def check_free(out: Path) -> None:
+    """Refuse to write where something is.
+
+    Raises:
+        ModelError: ``out`` is a file or a folder that is not empty.
+    """
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise ModelError(f"{out}: exists and is not empty; give another folder or delete it first")
+
+
+def write_adapter(adapted: Any, out: Path, *, base: str, settings: Any, facts: Mapping[str, object]) -> None:
+    """The PEFT folder of an adapter; it appears under its name only when every byte is on the disk.
+
+    Args:
+        adapted: The PEFT model.
+        out: Absent, or an empty folder.
+        base: Name of the base model, for the configuration and the card.
+        settings: A dataclass, for the card.
+        facts: For the card.
+    """
+    part = out.parent / f".{out.name}.{os.getpid()}.part"
+    part.mkdir(parents=True)
+    try:
+        _write(adapted, part, base)
+        card = CARD.format(
+            base=base,
+            version=version("kshot"),
+            facts=_table(facts),
+            settings=_table(dataclasses.asdict(settings)),
+        )
+        (part / "README.md").write_text(card, encoding="utf-8")
+        for path in [*part.iterdir(), part]:
+            _flush(path)
+        part.replace(out)
+        _flush(out.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write(adapted: Any, folder: Path, base: str) -> None:
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    tensors = {key: state[key].detach().cpu().contiguous() for key in sorted(state)}
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = adapted.peft_config["default"].to_dict() | {
+        "inference_mode": True,
+        "base_model_name_or_path": base,
+    }
+    # PEFT holds module names in sets, whose order changes from one process to the next
+    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
+    text = json.dumps(plain, indent=2, sort_keys=True) + "\n"
+    (folder / "adapter_config.json").write_text(text, encoding="utf-8")
+
+
+def _table(values: Mapping[str, object]) -> str:
+    rows = [
+        (key, f"{value:.6g}" if isinstance(value, float) else str(value)) for key, value in values.items()
+    ]
+    return "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in rows)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
