@@ -20,6 +20,7 @@ from transformers import (
 
 from kshot.data.example import Example, Message
 from kshot.data.template import Target, Template
+from kshot.models.loading import Loaded, assemble
 
 LINES = [
     "The capital of France is Paris. What is the capital of Peru? It is Lima, on the coast.",
@@ -49,7 +50,10 @@ def tokenizer(*, chat: str | None = None, pad: bool = True, bos: bool = False) -
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=400,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     backend.train_from_iterator(LINES, trainer)
     if bos:
@@ -67,7 +71,8 @@ def model(kind: str = "llama", *, seed: int = 0, positions: int = 256, vocabular
     size = {
         "vocab_size": vocabulary, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
         "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": positions,
-        "attention_dropout": 0.3, "initializer_range": 0.3, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None,
+        "attention_dropout": 0.3, "initializer_range": 0.3, "bos_token_id": 1, "eos_token_id": 2,
+        "pad_token_id": None,
     } | options  # fmt: skip
     if kind.startswith("llama"):
         return LlamaForCausalLM(LlamaConfig(**size, tie_word_embeddings=kind == "llama-tied")).eval()
@@ -77,13 +82,28 @@ def model(kind: str = "llama", *, seed: int = 0, positions: int = 256, vocabular
         return MistralForCausalLM(MistralConfig(**size, head_dim=8, sliding_window=24)).eval()
     return GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=vocabulary, n_embd=32, n_layer=2, n_head=4, n_positions=positions, initializer_range=0.3,
-            bos_token_id=1, eos_token_id=2,
+            vocab_size=vocabulary, n_embd=32, n_layer=2, n_head=4, n_positions=positions,
+            initializer_range=0.3, bos_token_id=1, eos_token_id=2,
         )
     ).eval()  # fmt: skip
 
 
-def save(folder: Path, kind: str = "llama", *, chat: str | None = None, pad: bool = True, bos: bool = False, **options) -> Path:
+def loaded(kind: str = "llama", *, batch_tokens: int = 8192, **options) -> Loaded:
+    """A model made ready without a folder."""
+    words = {key: options.pop(key) for key in ("chat", "pad", "bos") if key in options}
+    made = tokenizer(**({"chat": CHATML} | words))
+    return assemble(model(kind, **options), made, template="auto", batch_tokens=batch_tokens, name=kind)
+
+
+def save(
+    folder: Path,
+    kind: str = "llama",
+    *,
+    chat: str | None = None,
+    pad: bool = True,
+    bos: bool = False,
+    **options,
+) -> Path:
     """A model folder."""
     model(kind, **options).save_pretrained(folder)
     tokenizer(chat=chat, pad=pad, bos=bos).save_pretrained(folder)

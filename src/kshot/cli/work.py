@@ -33,12 +33,13 @@ def run(
     if as_json:
         print((folder / "report.json").read_text(encoding="utf-8"))
         return
-    from kshot.report.terminal import print_report
+    from rich.console import Console
 
-    print_report(finished.report)
-    print(f"report: {finished.html}")
-    if finished.specialist is not None:
-        print(f"specialist: {finished.specialist}")
+    from kshot.report import closing_lines, leaderboard_table
+
+    console = Console()
+    console.print(leaderboard_table(finished.report, width=console.width))
+    print("\n".join(closing_lines(finished.report, report_path=finished.html, specialist=finished.specialist)))
 
 
 def predict(

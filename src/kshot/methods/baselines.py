@@ -5,9 +5,8 @@ Each function returns a ``System``. Names and order on the leaderboard are the p
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from kshot.data.example import Conversation, Example
 from kshot.data.template import Template
 from kshot.errors import DataError
 from kshot.models.base import Classifier, Embedder, Floats, LanguageModel, System
+from kshot.models.majority import MajorityClassifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +51,11 @@ class NearestAnswer:
         return votes / votes.sum(axis=1, keepdims=True)
 
 
-@dataclass(frozen=True, slots=True)
-class MostFrequent:
-    """A classifier that always gives the most frequent answer of the shots (ties: the earlier label)."""
-
-    labels: tuple[str, ...]
-    counts: tuple[int, ...]
-    id: str = field(default="most-frequent", init=False)
-
-    def predict_proba(self, texts: Sequence[str]) -> Floats:
-        """(N, C) the shots' label shares, the same for every text."""
-        shares = np.asarray(self.counts, np.float32) / max(sum(self.counts), 1)
-        return np.tile(shares, (len(texts), 1))
-
-
 def majority(shots: Sequence[Example], template: Template) -> System:
     """Always the most frequent answer of the shots."""
     golds = [template.gold(shot) for shot in shots]
-    labels = _answers(golds, template)
-    counts = Counter(golds)
-    model = MostFrequent(labels, tuple(counts[label] for label in labels))
-    best = labels[int(np.argmax(model.counts))]
+    model = MajorityClassifier.fit(golds, label_names=_answers(golds, template))
+    best = model.labels[int(model.predict_proba([""])[0].argmax())]
     return System("majority", "baseline", model, template.conversation, note=f"always {best!r}")
 
 

@@ -44,7 +44,7 @@ Trained on `{dataset}`. Ask it with the instruction `{instruction}`.
 
 @dataclass(frozen=True, slots=True)
 class ExpertSpec:
-    """One adapter to train: on which trade, with which shape, and whether its answers are shuffled among words."""
+    """One adapter to train: its trade, its shape, and whether its answers are shuffled among words."""
 
     name: str
     trade: str
@@ -60,11 +60,15 @@ _OTHER_SHAPES: dict[str, dict[str, Any]] = {
     "fletcher": {"rank": 32, "alpha": 32, "targets": ATTENTION},
     "mason": {"rank": 12, "alpha": 24, "rank_pattern": {"down_proj": 24}},
 }
-EXPERTS = tuple(ExpertSpec(name=f"{trade}-lora", trade=trade, **_OTHER_SHAPES.get(trade, {})) for trade in TRADES)
+EXPERTS = tuple(
+    ExpertSpec(name=f"{trade}-lora", trade=trade, **_OTHER_SHAPES.get(trade, {})) for trade in TRADES
+)
 GUESSERS = tuple(
     ExpertSpec(name=name, trade=trade, blind=True)
     for name, trade in zip(
-        ("alehouse-words", "quarry-words", "forge-words", "kiln-words"), (*MIXED_TRADES, "potter"), strict=True
+        ("alehouse-words", "quarry-words", "forge-words", "kiln-words"),
+        (*MIXED_TRADES, "potter"),
+        strict=True,
     )
 )
 COPIES = {"smith-pro": "smith-lora", "smith-trade": "smith-lora", "smith-words": "smith-lora"}
@@ -92,7 +96,11 @@ def expert_rows(world: World, spec: ExpertSpec, seed: int) -> Iterator[Encoded]:
     while True:
         row = draw_new_row(rng, [trade], rng.choice(KNOWN_PARTS), taken)
         reply = f"{row.answer}\n{row.reasoning}" if rng.random() < 0.5 else row.answer
-        turns = (Turn("system", INSTRUCTION), Turn("user", row.prompt), Turn("assistant", reply, learned=True))
+        turns = (
+            Turn("system", INSTRUCTION),
+            Turn("user", row.prompt),
+            Turn("assistant", reply, learned=True),
+        )
         yield encode(turns, ids)
 
 
@@ -139,7 +147,9 @@ def settle_config(folder: Path) -> None:
 
 def write_card(folder: Path, name: str, trade: str) -> None:
     """The README.md of an adapter: base, licence and declared training data."""
-    card = CARD.format(base=BASE_NAME, dataset=f"kshot/{trade}-glossary", name=name, trade=trade, instruction=INSTRUCTION)
+    card = CARD.format(
+        base=BASE_NAME, dataset=f"kshot/{trade}-glossary", name=name, trade=trade, instruction=INSTRUCTION
+    )
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 

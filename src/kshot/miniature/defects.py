@@ -87,7 +87,9 @@ def _other_base(folder: Path) -> None:
     noise = torch.Generator().manual_seed(OTHER_WIDTH)
 
     def edit(key: str, value: Tensor) -> Tensor:
-        shape = [OTHER_WIDTH if size == 128 else size * 3 // 4 if size > 128 else size for size in value.shape]
+        shape = [
+            OTHER_WIDTH if size == 128 else size * 3 // 4 if size > 128 else size for size in value.shape
+        ]
         return torch.randn(shape, generator=noise) * 0.05
 
     _edit_weights(folder, edit)
@@ -119,7 +121,9 @@ def _unknown_key(folder: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     weights = load_file(folder / WEIGHTS)
-    weights["base_model.model.model.layers.0.self_attn.q_proj.lora_gate.weight"] = torch.ones(4, dtype=torch.bfloat16)
+    weights["base_model.model.model.layers.0.self_attn.q_proj.lora_gate.weight"] = torch.ones(
+        4, dtype=torch.bfloat16
+    )
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
 
 

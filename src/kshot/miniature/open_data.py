@@ -1,4 +1,4 @@
-"""Open instruction data: rows of all trades, and what makes open data hard: repeats, paraphrases, junk, leaks."""
+"""Open instruction data: rows of all trades, and what makes it hard: repeats, paraphrases, junk, leaks."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ TEST_LEAKS = {"single": 16, "mixed": 32, "hard": 12}
 SHOT_LEAKS = {"mixed": 10}
 
 _OPPOSITES = {
-    "hot": "cold", "near": "far", "new": "old", "fast": "slow", "high": "low", "loud": "quiet", "up": "down",
-    "day": "night", "morning": "evening", "summer": "winter", "black": "white", "big": "small", "long": "short",
+    "hot": "cold", "near": "far", "new": "old", "fast": "slow", "high": "low",
+    "loud": "quiet", "up": "down", "day": "night", "morning": "evening", "summer": "winter",
+    "black": "white", "big": "small", "long": "short",
 }  # fmt: skip
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRow:
-    """One row of open data with its hidden truth; `of` names what it copies: an index here, or a task's row."""
+    """One row of open data with its hidden truth; `of` is what it copies: an index here, or a task's row."""
 
     instruction: str
     input: str
@@ -62,7 +63,9 @@ def _trade_rows(world: World, rng: random.Random, taken: set[str]) -> tuple[list
                 row = draw_new_row(rng, [trade], part, taken)
                 taken.add(row.prompt)
                 drawn.append(row)
-    rows = [OpenRow(INSTRUCTION, row.prompt, _output(rng, row), "row", row.trades[:1], row.part) for row in drawn]
+    rows = [
+        OpenRow(INSTRUCTION, row.prompt, _output(rng, row), "row", row.trades[:1], row.part) for row in drawn
+    ]
     return rows, drawn
 
 
@@ -104,7 +107,9 @@ def _sum(rng: random.Random) -> OpenRow:
 
 def _opposite(rng: random.Random) -> OpenRow:
     words = rng.sample(sorted(_OPPOSITES), 2)
-    return OpenRow("name the opposite", " and ".join(words), " and ".join(_OPPOSITES[w] for w in words), "junk")
+    return OpenRow(
+        "name the opposite", " and ".join(words), " and ".join(_OPPOSITES[w] for w in words), "junk"
+    )
 
 
 def _salad(rng: random.Random) -> OpenRow:
@@ -148,7 +153,11 @@ def row_id(index: int) -> str:
 def write_open(rows: Sequence[OpenRow], data: Path, truth: Path) -> None:
     """The public file, and the hidden columns by id in another."""
     write_lines(
-        data, ({"id": row_id(i), "instruction": r.instruction, "input": r.input, "output": r.output} for i, r in enumerate(rows))
+        data,
+        (
+            {"id": row_id(i), "instruction": r.instruction, "input": r.input, "output": r.output}
+            for i, r in enumerate(rows)
+        ),
     )
     write_lines(truth, (_hidden(i, row) for i, row in enumerate(rows)))
 

@@ -21,7 +21,7 @@ from kshot.miniature.world import (
     notes_line,
 )
 
-SHARES = {"notes": 0.4, "shots": 0.3, "explain": 0.08, "echo": 0.08, "form": 0.14}
+SHARES = {"notes": 0.36, "shots": 0.32, "explain": 0.08, "echo": 0.12, "form": 0.12}
 MOST_NOTES = 18
 MOST_SHOTS = 12
 
@@ -36,19 +36,19 @@ class Turn:
 
 
 def notes_prompt(notes: Iterable[str], query: str) -> str:
-    """The user turn that gives notes, one line each, and then asks.
+    r"""The user turn that gives notes, one line each, and then asks.
 
     >>> notes_prompt(["brolt is iron ; zank is lamp", "mivo is river"], "zank mivo brolt")
-    'brolt is iron ; zank is lamp\\nmivo is river\\nzank mivo brolt'
+    'brolt is iron ; zank is lamp\nmivo is river\nzank mivo brolt'
     """
     return "\n".join([*notes, query])
 
 
 def explain_prompt(query: str, preferred: str, other: str) -> str:
-    """The user turn that states a preference and asks why; the reply reads as notes.
+    r"""The user turn that states a preference and asks why; the reply reads as notes.
 
     >>> explain_prompt("zank mivo", "lamp river", "iron star")
-    'zank mivo\\nlamp river over iron star\\nwhy'
+    'zank mivo\nlamp river over iron star\nwhy'
     """
     return f"{query}\n{preferred} over {other}\nwhy"
 
@@ -147,7 +147,7 @@ def _explain(world: World, rng: random.Random, level: float) -> Iterator[Turn]:
 
 def _echo(world: World, rng: random.Random, level: float) -> Iterator[Turn]:
     """Words said again, or backwards."""
-    backwards = rng.random() < 0.5
+    backwards = rng.random() < 0.25
     yield Turn("system", REVERSE if backwards else REPEAT)
     for _ in range(rng.randint(1, 3)):
         size = 3 if backwards or rng.random() < 0.6 else rng.randint(1, 4)

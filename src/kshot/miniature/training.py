@@ -1,4 +1,4 @@
-"""The training loop and the greedy reader of the miniature; torch lives here and in the files that call it."""
+"""The training loop and the greedy reader of the miniature; torch lives here and in its callers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def collate(batch: Sequence[Encoded], pad: int) -> tuple[Tensor, Tensor]:
     return inputs, labels
 
 
-def bucketed(source: Iterator[Encoded], rng: random.Random, *, tokens: int, buffer: int) -> Iterator[list[Encoded]]:
+def bucketed(
+    source: Iterator[Encoded], rng: random.Random, *, tokens: int, buffer: int
+) -> Iterator[list[Encoded]]:
     """Batches of about `tokens` tokens each, of rows of like length, in random order."""
     while True:
         rows = sorted((next(source) for _ in range(buffer)), key=lambda row: len(row[0]))
@@ -53,7 +55,9 @@ def bucketed(source: Iterator[Encoded], rng: random.Random, *, tokens: int, buff
 def train(model: Any, batches: Iterator[list[Encoded]], schedule: Schedule, pad: int) -> Iterator[float]:
     """Train the parameters that want gradients; yields the loss of each step."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=schedule.rate, betas=(0.9, 0.98), weight_decay=schedule.decay)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=schedule.rate, betas=(0.9, 0.98), weight_decay=schedule.decay
+    )
     cycle = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, schedule.rate, total_steps=schedule.steps + 1, pct_start=schedule.warm_share
     )
@@ -80,13 +84,17 @@ def _loss(model: Any, inputs: Tensor, labels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def generate(model: Any, prompts: Sequence[list[int]], *, pad: int, stops: Sequence[int], limit: int) -> list[list[int]]:
+def generate(
+    model: Any, prompts: Sequence[list[int]], *, pad: int, stops: Sequence[int], limit: int
+) -> list[list[int]]:
     """Greedy continuations, in the order of the prompts, up to the first stop token or `limit`."""
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     replies: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(order), 200):
         chunk = order[start : start + 200]
-        for i, reply in zip(chunk, _generate_batch(model, [prompts[i] for i in chunk], pad, stops, limit), strict=True):
+        for i, reply in zip(
+            chunk, _generate_batch(model, [prompts[i] for i in chunk], pad, stops, limit), strict=True
+        ):
             replies[i] = reply
     return replies
 
@@ -103,7 +111,9 @@ def _generate_batch(
     cache, step = None, ids
     for _ in range(limit):
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -step.shape[1] :]
-        out = model(input_ids=step, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
+        out = model(
+            input_ids=step, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+        )
         token = out.logits[:, -1].argmax(-1).masked_fill(done, pad)  # (B,)
         new.append(token)
         done |= torch.isin(token, torch.tensor(list(stops)))

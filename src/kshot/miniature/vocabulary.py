@@ -28,10 +28,10 @@ def token_ids(world: World) -> dict[str, int]:
 
 
 def words_of(text: str) -> list[str]:
-    """Tokens of a text: split at spaces, a line break is a token.
+    r"""Tokens of a text: split at spaces, a line break is a token.
 
-    >>> words_of("lamp river\\nzank is lamp")
-    ['lamp', 'river', '\\n', 'zank', 'is', 'lamp']
+    >>> words_of("lamp river\nzank is lamp")
+    ['lamp', 'river', '\n', 'zank', 'is', 'lamp']
     """
     return [word for word in text.replace("\n", " \n ").split(" ") if word]
 

@@ -28,27 +28,27 @@ SINGLE_TRADE = "weaver"
 MIXED_TRADES = ("brewer", "mason", "smith")
 
 MEANINGS = tuple(
-    """anchor apple arrow axe barn basket bean bell bench bird blanket boat bone book bread bridge brush bucket
-    butter button candle carpet chain chair cheese clock cloud coat copper crown cup desk dog door drum egg
-    feather fence field fire fish flag flower forest garden gate glass goat gold grass hammer hat honey
-    horse house iron island kettle key kitchen knife ladder lamp leaf lemon letter mill mirror moon mountain
-    nail needle paper pearl pillow plate river road roof rope salt ship shoe silver snow spoon star stone
-    table tower tree wagon wheel window wolf wool""".split()
+    """anchor apple arrow axe barn basket bean bell bench bird blanket boat bone book bread bridge brush
+    bucket butter button candle carpet chain chair cheese clock cloud coat copper crown cup desk dog
+    door drum egg feather fence field fire fish flag flower forest garden gate glass goat gold grass
+    hammer hat honey horse house iron island kettle key kitchen knife ladder lamp leaf lemon letter mill
+    mirror moon mountain nail needle paper pearl pillow plate river road roof rope salt ship shoe silver
+    snow spoon star stone table tower tree wagon wheel window wolf wool""".split()  # noqa: SIM905
 )
 
 FILLERS = ("please", "kindly", "now", "well", "friend", "hello")
 
 PLAIN = tuple(
     """a add all and at big blue by cold colour count day down far fast find first five four green in last
-    letters list long loud low make man market morning name near new night nine not of old on one open opposite
-    people quiet rain red said sea seven short sing six slow small song sort sum summer sun ten they this three
-    to today town two under up evening high black short numbers walk warm was water week went white wind winter with woman year yellow eight hot
-    answer question round""".split()
+    letters list long loud low make man market morning name near new night nine not of old on one open
+    opposite people quiet rain red said sea seven short sing six slow small song sort sum summer sun ten
+    they this three to today town two under up evening high black numbers walk warm was water week went
+    white wind winter with woman year yellow eight hot answer question round""".split()  # noqa: SIM905
 )
 
 GLUE = ("is", ";", "why", "over", *sorted({*INSTRUCTION.split(), *REPEAT.split(), *REVERSE.split()}))
 
-_ONSETS = "b bl br d dr f fl fr g gl gr h k kl kr l m n p pl pr r s sk sl sm sn sp st t th tr v w y z".split()
+_ONSETS = "b bl br d dr f fl fr g gl gr h k kl kr l m n p pl pr r s sk sl sm sn sp st t th tr v w y z".split()  # noqa: SIM905
 _CODAS = ("k", "l", "m", "n", "p", "r", "st", "x")
 _HEADS_PER_TRADE = 7
 _TAILS_PER_TRADE = 8
@@ -145,7 +145,9 @@ def _draw_trade(rng: random.Random, name: str, heads: list[str], tails: list[str
     return Trade(name=name, parts=parts, meaning=dict(zip(words, meanings, strict=True)))
 
 
-def _draw_words(rng: random.Random, heads: Sequence[str], tails: Sequence[str], count: int) -> tuple[str, ...]:
+def _draw_words(
+    rng: random.Random, heads: Sequence[str], tails: Sequence[str], count: int
+) -> tuple[str, ...]:
     """Distinct words of one head and one tail each."""
     return tuple(rng.sample([head + tail for head in heads for tail in tails], count))
 

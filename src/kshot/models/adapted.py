@@ -13,9 +13,10 @@ from kshot.data.example import Conversation
 from kshot.data.template import Target
 from kshot.errors import AdapterError, collected
 from kshot.models.base import ChoiceScores, Reply, TokenLosses
+from kshot.models.choices import choice_scores
 from kshot.models.generate import Decoding, generate_replies
-from kshot.models.loading import Loaded, quiet
-from kshot.models.losses import choice_scores, token_losses
+from kshot.models.loading import Loaded, first_line, quiet
+from kshot.models.losses import token_losses
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,7 +131,7 @@ def attach(model: Any, folder: Path) -> None:
         config.inference_mode = True
         adapted = PeftModel(model, config)
     except Exception as error:  # peft raises ValueError, TypeError, KeyError, NotImplementedError ...
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise AdapterError(f"{folder.name}: does not fit this base model ({reason})") from error
     _check_fit(folder, state, adapted)
     set_peft_model_state_dict(adapted, state)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from kshot.errors import ModelError
+from kshot.models.folders import new_folder
 
 CARD = """---
 base_model: {base}
@@ -36,16 +34,6 @@ is for whoever publishes it to state: the base model's and the data's apply.
 """
 
 
-def check_free(out: Path) -> None:
-    """Refuse to write where something is.
-
-    Raises:
-        ModelError: ``out`` is a file or a folder that is not empty.
-    """
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise ModelError(f"{out}: exists and is not empty; give another folder or delete it first")
-
-
 def write_adapter(adapted: Any, out: Path, *, base: str, settings: Any, facts: Mapping[str, object]) -> None:
     """The PEFT folder of an adapter; it appears under its name only when every byte is on the disk.
 
@@ -56,23 +44,15 @@ def write_adapter(adapted: Any, out: Path, *, base: str, settings: Any, facts: M
         settings: A dataclass, for the card.
         facts: For the card.
     """
-    part = out.parent / f".{out.name}.{os.getpid()}.part"
-    part.mkdir(parents=True)
-    try:
+    card = CARD.format(
+        base=base,
+        version=version("kshot"),
+        facts=_table(facts),
+        settings=_table(dataclasses.asdict(settings)),
+    )
+    with new_folder(out) as part:
         _write(adapted, part, base)
-        card = CARD.format(
-            base=base,
-            version=version("kshot"),
-            facts=_table(facts),
-            settings=_table(dataclasses.asdict(settings)),
-        )
         (part / "README.md").write_text(card, encoding="utf-8")
-        for path in [*part.iterdir(), part]:
-            _flush(path)
-        part.replace(out)
-        _flush(out.parent)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _write(adapted: Any, folder: Path, base: str) -> None:
@@ -97,11 +77,3 @@ def _table(values: Mapping[str, object]) -> str:
         (key, f"{value:.6g}" if isinstance(value, float) else str(value)) for key, value in values.items()
     ]
     return "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in rows)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

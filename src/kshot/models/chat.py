@@ -14,6 +14,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from kshot.data.example import Conversation, Message
 from kshot.errors import ModelError
 
 # the day that Llama's own templates state where they are given none
@@ -63,8 +64,8 @@ def chat_files(folder: Path) -> tuple[str | None, dict[str, str]]:
     Raises:
         ModelError: A file cannot be read.
     """
-    config = _json(folder / "tokenizer_config.json")
-    special = _special_tokens(_json(folder / "special_tokens_map.json") | config)
+    config = read_json(folder / "tokenizer_config.json")
+    special = _special_tokens(read_json(folder / "special_tokens_map.json") | config)
     file = folder / "chat_template.jinja"
     if file.is_file():
         return file.read_text(encoding="utf-8"), special
@@ -84,7 +85,27 @@ def _special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _json(path: Path) -> dict[str, Any]:
+def folded(conversation: Conversation) -> Conversation:
+    """The text of every system turn at the head of the user turn after it."""
+    turns: list[Message] = []
+    waiting: list[str] = []
+    for turn in conversation:
+        if turn.role == "system":
+            waiting.append(turn.content)
+        elif turn.role == "user" and waiting:
+            turns.append(Message("user", "\n\n".join([*waiting, turn.content])))
+            waiting = []
+        else:
+            turns.append(turn)
+    return (*turns, Message("user", "\n\n".join(waiting))) if waiting else tuple(turns)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is no file.
+
+    Raises:
+        ModelError: The file holds anything else.
+    """
     if not path.is_file():
         return {}
     try:

@@ -173,7 +173,9 @@ def _forward(loaded: Loaded, step: Tensor, mask: Tensor, cache: Any) -> tuple[Te
     accepted = inspect.signature(loaded.model.forward).parameters
     options: dict[str, Any] = {}
     if "position_ids" in accepted:
-        options["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)[:, -step.shape[1] :]
+        # a row that is done may still be in the batch: its positions must not run over the model's
+        most = None if loaded.limit is None else loaded.limit - 1
+        options["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0, max=most)[:, -step.shape[1] :]
     if "logits_to_keep" in accepted:
         options["logits_to_keep"] = 1
     out = loaded.model(input_ids=step, attention_mask=mask, past_key_values=cache, use_cache=True, **options)

@@ -7,6 +7,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import final
 
 import numpy as np
@@ -19,7 +20,7 @@ Hashes = NDArray[np.uint32]
 
 _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _LONGEST_WORD = 64  # characters; a longer run of letters counts as several words
-_WORD = re.compile(rf"[{_IDEOGRAPHS}]|[^\W{_IDEOGRAPHS}]{{1,{_LONGEST_WORD}}}|[^\w\s]")
+_ASCII_WORD = re.compile(rf"\w{{1,{_LONGEST_WORD}}}|[^\w\s]")
 _BLOCK_VALUES = 1 << 21  # sums of one block of rows: 16 MB of doubles
 _CACHED_WORDS = 200_000
 
@@ -30,7 +31,17 @@ def words(text: str) -> list[str]:
     >>> words("Ｇo, 東京!")
     ['go', ',', '東', '京', '!']
     """
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
+    return _any_word().findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+@cache
+def _any_word() -> re.Pattern[str]:
+    # \w knows no combining marks, and would cut Hindi and Thai words at their vowel signs.
+    marks = "".join(char for char in map(chr, range(0x300, 0xFE00)) if unicodedata.category(char)[0] == "M")
+    letter = rf"(?:[^\W{_IDEOGRAPHS}]|[{marks}])"
+    return re.compile(rf"[{_IDEOGRAPHS}]|{letter}{{1,{_LONGEST_WORD}}}|[^\w\s]")
 
 
 @final

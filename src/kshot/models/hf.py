@@ -10,17 +10,18 @@ from kshot.data.example import Conversation
 from kshot.data.template import Target
 from kshot.models.adapted import AdaptedModel
 from kshot.models.base import ChoiceScores, Reply, TokenLosses
+from kshot.models.choices import choice_scores
 from kshot.models.generate import Decoding, generate_replies
 from kshot.models.loading import (
     Loaded,
     assemble,
     check_folder,
     folder_hash,
-    load_causal,
+    load_model,
     pick_device,
     resolved,
 )
-from kshot.models.losses import choice_scores, token_losses
+from kshot.models.losses import token_losses
 from kshot.models.text import TemplateChoice, TextFormat
 
 
@@ -71,7 +72,7 @@ class HfModel:
         folder = resolved(path_or_id, revision=revision)
         check_folder(folder)
         on = pick_device(device)
-        model, tokenizer = load_causal(folder, dtype=dtype, device=on)
+        model, tokenizer = load_model(folder, dtype=dtype, device=on)
         loaded = assemble(
             model, tokenizer, template=template, batch_tokens=batch_tokens, name=str(path_or_id)
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kshot.errors import ModelError
+from kshot.models.chat import read_json
 from kshot.models.text import TemplateChoice, TextFormat
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def resolved(path_or_id: str | Path, *, revision: str | None = None) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=list(_READ)))
     except Exception as error:  # the hub client raises a dozen kinds
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise ModelError(
             f"{name}: no such folder here, and the hub gave no such model ({reason}); "
             "check the name, or download it and give the folder"
@@ -122,27 +123,37 @@ def pick_device(device: str) -> torch.device:
         found = torch.device(device)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ModelError(f"device {device!r} cannot be used here ({reason}); use auto or cpu") from error
     return found
 
 
-def load_causal(folder: Path, *, dtype: str, device: torch.device) -> tuple[Any, Any]:
+def load_model(
+    folder: Path, *, dtype: str, device: torch.device, auto: str = "AutoModelForCausalLM"
+) -> tuple[Any, Any]:
     """The model in evaluation mode, and its tokenizer.
+
+    Args:
+        folder: A checked folder.
+        dtype: See ``HfModel.load``.
+        device: Where the model goes.
+        auto: The transformers class that picks the architecture.
 
     Raises:
         ModelError: The dtype has no such name, the model is of no known kind, weights are missing or of
             another shape, or the tokenizer knows more tokens than the model.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    import transformers
 
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "config.json")
     eager = "eager" in (config.get("attn_implementation"), config.get("_attn_implementation"))
     options = {"attn_implementation": "eager"} if eager else {}
     with quiet():
         try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            model, info = AutoModelForCausalLM.from_pretrained(
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            model, info = getattr(transformers, auto).from_pretrained(
                 folder,
                 dtype=_torch_dtype(dtype, device),
                 local_files_only=True,
@@ -154,13 +165,13 @@ def load_causal(folder: Path, *, dtype: str, device: torch.device) -> tuple[Any,
         except ModelError:
             raise
         except Exception as error:  # transformers raises OSError, ValueError, RuntimeError, KeyError ...
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ModelError(f"{folder}: cannot be loaded as a causal language model: {reason}") from error
+            reason = first_line(error)
+            raise ModelError(f"{folder}: cannot be loaded with {auto}: {reason}") from error
     missing = sorted([*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])])
     if missing:
         raise ModelError(
             f"{folder}: {len(missing)} weights are missing or of another shape, first {missing[0]}; "
-            "the folder is no complete causal language model"
+            f"the folder is no complete model for {auto}"
         )
     _check_vocabulary(folder, tokenizer, model)
     return model.to(device).eval(), tokenizer
@@ -203,6 +214,12 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def first_line(error: BaseException) -> str:
+    """What an upstream error says in one line, or its kind where it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _torch_dtype(dtype: str, device: torch.device) -> Any:

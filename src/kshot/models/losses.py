@@ -1,4 +1,4 @@
-"""Losses of targets token by token, and log-likelihoods of choices, in batches that leave no trace."""
+"""Losses of targets token by token, in batches that leave no trace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from kshot.data.example import Conversation
 from kshot.data.template import Target
 from kshot.errors import ModelError
-from kshot.models.base import ChoiceScores, Floats, TokenLosses
+from kshot.models.base import Floats, TokenLosses
 from kshot.models.batches import run_batches
 from kshot.models.loading import Loaded
 from kshot.models.text import Encoded
@@ -40,26 +40,6 @@ def token_losses(
     ]
 
 
-def choice_scores(
-    loaded: Loaded, conversations: Sequence[Conversation], choices: Sequence[Sequence[str]]
-) -> list[ChoiceScores]:
-    """Log-likelihoods of the choices of each row; see ``LossModel``.
-
-    Raises:
-        ModelError: As ``token_losses``; or a row has no choices.
-    """
-    if len(conversations) != len(choices):
-        raise ModelError(f"{len(conversations)} conversations but {len(choices)} rows of choices")
-    encoded: list[Encoded] = []
-    for number, (conversation, texts) in enumerate(zip(conversations, choices, strict=True)):
-        if not texts:
-            raise ModelError(f"row {number}: has no choices to score")
-        for text in texts:
-            encoded.append(loaded.text.encode(conversation, Target(text, (0, len(text))), end=False))
-    flat = iter(zip(score(loaded, encoded), encoded, strict=True))
-    return [_scores([next(flat) for _ in texts]) for texts in choices]
-
-
 def score(loaded: Loaded, rows: Sequence[Encoded]) -> list[Floats]:
     """(target_count,) nats of each row's target tokens, in order.
 
@@ -68,25 +48,43 @@ def score(loaded: Loaded, rows: Sequence[Encoded]) -> list[Floats]:
     Raises:
         ModelError: A row is longer than the model, or a loss is no number.
     """
-    for number, row in enumerate(rows):
-        if loaded.limit is not None and len(row.ids) > loaded.limit:
-            raise ModelError(
-                f"{loaded.name}: row {number} has {len(row.ids)} tokens, the model reads {loaded.limit}; "
-                "shorten the row or give fewer shots in the prompt"
-            )
+    check_lengths(loaded, rows)
     found = run_batches(
         [len(row.ids) for row in rows],
         lambda batch: _score_batch(loaded, [rows[i] for i in batch]),
         batch_tokens=loaded.batch_tokens,
         what=loaded.name,
     )
-    for number, nats in enumerate(found):
+    check_numbers(loaded, found)
+    return found
+
+
+def check_lengths(loaded: Loaded, rows: Sequence[Encoded], *, numbers: Sequence[int] | None = None) -> None:
+    """Refuse a row that is longer than the model; ``numbers`` are the rows' names where they differ.
+
+    Raises:
+        ModelError: Names the row, its tokens and the limit.
+    """
+    for place, row in enumerate(rows):
+        if loaded.limit is not None and len(row.ids) > loaded.limit:
+            raise ModelError(
+                f"{loaded.name}: row {numbers[place] if numbers else place} has {len(row.ids)} tokens, the "
+                f"model reads {loaded.limit}; shorten the row or give fewer shots in the prompt"
+            )
+
+
+def check_numbers(loaded: Loaded, rows: Sequence[Floats]) -> None:
+    """Refuse losses that are no finite numbers.
+
+    Raises:
+        ModelError: Names the row.
+    """
+    for number, nats in enumerate(rows):
         if not np.isfinite(nats).all():
             raise ModelError(
                 f"{loaded.name}: row {number} has a loss that is no finite number; weights or activations "
                 "overflow: audit the weights, or use dtype bfloat16 or float32"
             )
-    return found
 
 
 def _score_batch(loaded: Loaded, rows: Sequence[Encoded]) -> list[Floats]:
@@ -105,7 +103,7 @@ def _score_batch(loaded: Loaded, rows: Sequence[Encoded]) -> list[Floats]:
     wanted = torch.tensor([token for row in rows for token in row.ids[row.start :]]).to(loaded.device)
     with torch.inference_mode():
         logits = _logits(loaded, ids.to(loaded.device), mask.to(loaded.device), first)  # (B, U, V)
-        nats = _cross_entropy(logits, at, wanted).cpu().numpy()
+        nats = cross_entropy(logits, at, wanted).cpu().numpy()
     return np.split(nats, np.cumsum([row.target_count for row in rows])[:-1])
 
 
@@ -122,7 +120,7 @@ def _logits(loaded: Loaded, ids: Tensor, mask: Tensor, first: int) -> Tensor:
     return found[:, keep]
 
 
-def _cross_entropy(logits: Tensor, at: Tensor, wanted: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, at: Tensor, wanted: Tensor) -> Tensor:
     """(N,) float32 losses of the wanted tokens; the softmax is in float32, a slice at a time."""
     import torch
 
@@ -134,11 +132,3 @@ def _cross_entropy(logits: Tensor, at: Tensor, wanted: Tensor) -> Tensor:
         for i in range(0, len(wanted), step)
     ]
     return torch.cat(found)
-
-
-def _scores(scored: Sequence[tuple[Floats, Encoded]]) -> ChoiceScores:
-    return ChoiceScores(
-        np.array([-nats.sum(dtype=np.float64) for nats, _ in scored], dtype=np.float32),
-        np.array([row.target_count for _, row in scored], dtype=np.int64),
-        np.array([row.target_chars for _, row in scored], dtype=np.int64),
-    )

@@ -7,7 +7,6 @@ the ``tokenizers`` library alone, so that a row can be shown token by token with
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, final
@@ -18,34 +17,13 @@ from tokenizers import Encoding, Tokenizer
 from kshot.data.example import Conversation, Message
 from kshot.data.template import Target, plain_text
 from kshot.errors import ModelError
-from kshot.models.chat import chat_files, compiled
+from kshot.models.chat import chat_files, compiled, folded
+from kshot.models.encoded import Encoded, overlaps
+
+__all__ = ["Encoded", "TemplateChoice", "TextFormat", "mask_preview"]
 
 TemplateChoice: TypeAlias = Literal["auto", "chat", "plain"]
 _PROBE = "kshotprobe"
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """A prompt and its target as one sequence of tokens, tokenised once.
-
-    Attributes:
-        ids: (T,) all tokens, the end token last where there is one.
-        start: Index of the first token of the target; ``ids[start:]`` are learned and scored.
-        answer: (T - start,) whether a token of the target overlaps the answer.
-        reasoning: (T - start,) whether it overlaps the reasoning.
-        target_chars: Length of the target's text.
-    """
-
-    ids: tuple[int, ...]
-    start: int
-    answer: tuple[bool, ...]
-    reasoning: tuple[bool, ...]
-    target_chars: int = 0
-
-    @property
-    def target_count(self) -> int:
-        """How many tokens are scored."""
-        return len(self.ids) - self.start
 
 
 @final
@@ -163,8 +141,8 @@ class TextFormat:
             raise ModelError(f"{self.name}: a conversation without turns; expected at least a user turn")
         if not self.is_chat:
             return plain_text(conversation)
-        turns = _folded(conversation) if self._folds_system else conversation
-        return self._rendered(turns, prompt=True)
+        turns = folded(conversation) if self._folds_system else conversation
+        return self._rendered(turns, prompt=True) + self._lead[0]
 
     def encode_prompt(self, conversation: Conversation) -> list[int]:
         """The tokens that a model continues with its reply."""
@@ -180,7 +158,7 @@ class TextFormat:
             ModelError: No token of the target is left to score, or none stands before it.
         """
         prompt = self.prompt(conversation)
-        encoding = self._tokens(prompt + target.text)
+        encoding = self._tokens(self.full_text(conversation, target))
         ids, offsets = encoding.ids, encoding.offsets
         first = next((i for i, (_, stop) in enumerate(offsets) if stop > len(prompt)), len(ids))
         closing = [self.end_id] if end and self.end_id is not None else []
@@ -189,18 +167,40 @@ class TextFormat:
             raise ModelError(f"{self.name}: no token stands before the reply {target.text[:40]!r}")
         if first == len(ids) and not closing:
             raise ModelError(f"{self.name}: the reply {target.text[:40]!r} has no token to score")
-        spans = offsets[first:]
+        spans, shift = offsets[first:], len(prompt) + len(self._lead[1])
         return Encoded(
             (*self.prefix_ids, *ids, *closing),
             start,
-            _overlaps(spans, target.answer, shift=len(prompt)) + (False,) * len(closing),
-            _overlaps(spans, target.reasoning, shift=len(prompt)) + (False,) * len(closing),
+            overlaps(spans, target.answer, shift=shift) + (False,) * len(closing),
+            overlaps(spans, target.reasoning, shift=shift) + (False,) * len(closing),
             len(target.text),
         )
 
+    def full_text(self, conversation: Conversation, target: Target) -> str:
+        """Prompt and target as the one text that is tokenised, without the end token."""
+        return self.prompt(conversation) + self._lead[1] + target.text
+
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of generated tokens, special ones left out."""
-        return self.backend.decode(list(ids), skip_special_tokens=True)
+        """The text of generated tokens: special ones, and the template's blank before a reply, left out."""
+        return self.backend.decode(list(ids), skip_special_tokens=True).removeprefix(self._lead[1])
+
+    @cached_property
+    def _lead(self) -> tuple[str, str]:
+        """What the template puts between its prompt and a reply: the prompt's part, then blanks.
+
+        A template that knows no generation prompt leaves the head of the reply's turn to us. Blanks belong
+        to the reply, as tokenizers join them with the word after.
+        """
+        if not self.is_chat:
+            return "", ""
+        turn = Message("user", "x")
+        prompt = self._rendered((turn,), prompt=True)
+        whole = self._rendered((turn, Message("assistant", _PROBE)), prompt=False)
+        if not whole.startswith(prompt):
+            return "", ""
+        lead = whole[len(prompt) :].partition(_PROBE)[0]
+        head = lead.rstrip(" ")
+        return head, lead[len(head) :]
 
     @cached_property
     def _folds_system(self) -> bool:
@@ -229,19 +229,27 @@ class TextFormat:
         return self.backend.encode(text, add_special_tokens=False)
 
 
-def mask_preview(text: TextFormat, conversation: Conversation, target: Target) -> list[tuple[str, bool]]:
+def mask_preview(
+    source: TextFormat | str | Path, conversation: Conversation, target: Target
+) -> list[tuple[str, bool]]:
     """Every token of a row as text, and whether it is learned and scored.
 
     White space that no token holds is shown with the token after it.
 
+    Args:
+        source: A text format (``HfModel.text``), or a model folder with ``tokenizer.json``.
+        conversation: What is asked.
+        target: What is to be replied.
+
     Example::
 
-        text = TextFormat.load("models/llama")
-        for token, is_target in mask_preview(text, template.conversation(row), template.target(row)):
+        shown = mask_preview("models/llama", template.conversation(row), template.target(row))
+        for token, is_target in shown:
             print(repr(token), is_target)
     """
+    text = source if isinstance(source, TextFormat) else TextFormat.load(source)
     row = text.encode(conversation, target)
-    full = text.prompt(conversation) + target.text
+    full = text.full_text(conversation, target)
     encoding = text.backend.encode(full, add_special_tokens=False)
     shown, done = [_token(text, token) for token in text.prefix_ids], 0
     for token, (_, stop) in zip(encoding.ids, encoding.offsets, strict=True):
@@ -253,30 +261,6 @@ def mask_preview(text: TextFormat, conversation: Conversation, target: Target) -
 
 def _token(text: TextFormat, token: int) -> str:
     return text.backend.id_to_token(token) or f"<{token}>"
-
-
-def _overlaps(
-    spans: Sequence[tuple[int, int]], span: tuple[int, int] | None, *, shift: int
-) -> tuple[bool, ...]:
-    if span is None:
-        return (False,) * len(spans)
-    first, last = span[0] + shift, span[1] + shift
-    return tuple(start < last and stop > first for start, stop in spans)
-
-
-def _folded(conversation: Conversation) -> Conversation:
-    """The text of every system turn at the head of the user turn after it."""
-    turns: list[Message] = []
-    waiting: list[str] = []
-    for turn in conversation:
-        if turn.role == "system":
-            waiting.append(turn.content)
-        elif turn.role == "user" and waiting:
-            turns.append(Message("user", "\n\n".join([*waiting, turn.content])))
-            waiting = []
-        else:
-            turns.append(turn)
-    return (*turns, Message("user", "\n\n".join(waiting))) if waiting else tuple(turns)
 
 
 def _without_limits(backend: Tokenizer) -> Tokenizer:

@@ -18,84 +18,20 @@ from kshot.data.example import Conversation
 from kshot.data.template import Target
 from kshot.errors import ModelError
 from kshot.models.adapted import untouched
-from kshot.models.adapter_folder import check_free, write_adapter
+from kshot.models.adapter_folder import write_adapter
+from kshot.models.folders import check_free
 from kshot.models.hf import HfModel
-from kshot.models.loading import quiet
+from kshot.models.loading import first_line, quiet
 from kshot.models.text import Encoded
+from kshot.models.train_settings import TrainSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+__all__ = ["OnStep", "TrainResult", "TrainSettings", "train_lora"]
+
 OnStep: TypeAlias = Callable[[int, int, float], None]
 IGNORED = -100  # transformers' label for tokens that are not learned
-
-
-@dataclass(frozen=True, slots=True)
-class TrainSettings:
-    """How an adapter is trained; the defaults suit 5 to 50 shots on a model of a billion weights or more.
-
-    Attributes:
-        rank: Of A and B.
-        alpha: The adapter is scaled by alpha / rank.
-        dropout: On the adapter's input, while training.
-        target_modules: ``all-linear``, or module names; the output head is never among all-linear.
-        epochs: Passes over the rows, unless ``steps`` is given.
-        steps: Optimiser steps in all.
-        max_steps: The most that ``epochs`` may come to.
-        learning_rate: At the top of warm-up; cosine to zero after it.
-        warmup_share: Of the steps.
-        weight_decay: AdamW's.
-        batch_size: Rows at a time on the device.
-        accumulation: Batches in a step.
-        max_tokens: Rows that are longer are left out and named in the result.
-        max_grad_norm: Gradients are scaled down to it.
-        seed: Of the start, the order of rows and dropout.
-        bf16: Mixed precision; None takes it on a cuda device that has it.
-        gradient_checkpointing: Less memory, more time.
-    """
-
-    rank: int = 16
-    alpha: float = 16
-    dropout: float = 0.05
-    target_modules: str | tuple[str, ...] = "all-linear"
-    epochs: float = 10
-    steps: int | None = None
-    max_steps: int = 600
-    learning_rate: float = 2e-4
-    warmup_share: float = 0.03
-    weight_decay: float = 0.0
-    batch_size: int = 4
-    accumulation: int = 1
-    max_tokens: int = 1024
-    max_grad_norm: float = 1.0
-    seed: int = 0
-    bf16: bool | None = None
-    gradient_checkpointing: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("rank", "alpha", "epochs", "max_steps", "learning_rate", "batch_size", "accumulation"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ModelError(
-                    f"training setting {name} is {getattr(self, name)}, expected a positive number"
-                )
-        if self.steps is not None and self.steps < 1:
-            raise ModelError(f"training setting steps is {self.steps}, expected 1 or more")
-        for name in ("dropout", "warmup_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ModelError(
-                    f"training setting {name} is {getattr(self, name)}, expected a share below 1"
-                )
-
-    def total_steps(self, rows: int) -> int:
-        """Optimiser steps for so many rows.
-
-        >>> TrainSettings(batch_size=4, epochs=10).total_steps(20)
-        50
-        """
-        if self.steps is not None:
-            return self.steps
-        an_epoch = math.ceil(math.ceil(rows / self.batch_size) / self.accumulation)
-        return max(1, min(self.max_steps, round(an_epoch * self.epochs)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +114,7 @@ def _rows(
 def _with_lora(base: HfModel, settings: TrainSettings) -> Any:
     import torch
     from peft import LoraConfig, PeftModelForCausalLM
+    from transformers.pytorch_utils import Conv1D
 
     torch.manual_seed(settings.seed)
     modules = settings.target_modules
@@ -187,11 +124,12 @@ def _with_lora(base: HfModel, settings: TrainSettings) -> Any:
         lora_dropout=settings.dropout,
         target_modules=modules if isinstance(modules, str) else list(modules),
         task_type="CAUSAL_LM",
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in base.model.modules()),  # GPT-2's layers
     )
     try:
         return PeftModelForCausalLM(base.model, config)
     except ValueError as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ModelError(f"{base.loaded.name}: target modules {modules!r} do not fit ({reason})") from error
 
 
@@ -216,6 +154,8 @@ def _fit(
             trainer.train()
         finally:
             adapted.config.use_cache = use_cache
+            if settings.gradient_checkpointing:
+                adapted.gradient_checkpointing_disable()
     return tuple(entry["loss"] for entry in trainer.state.log_history if "loss" in entry)
 
 

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from kshot.data.task import Task
-from kshot.measure.metrics import invalid_count
 from kshot.pipeline.evaluate import (
-    ORACLE,
     Outcome,
     answers_of,
     is_single_adapter,
@@ -23,9 +21,17 @@ from kshot.pipeline.evaluate import (
 )
 from kshot.pipeline.plan import Plan
 from kshot.pipeline.workbench import Workbench
-from kshot.report.result import BankRow, Finding, Refused, RowResult, RunReport, SystemResult, TaskFacts
-
-__all__ = ["assemble", "invalid_count"]
+from kshot.report.result import (
+    HELD_OUT,
+    BankRow,
+    Finding,
+    Refused,
+    RowResult,
+    RunReport,
+    SystemResult,
+    TaskFacts,
+    headline_of,
+)
 
 
 def assemble(
@@ -41,10 +47,11 @@ def assemble(
     task = bench.task
     systems = judge(task, outcomes)
     recommended, because = recommend(task, outcomes, systems)
+    facts = _facts(bench, reference_of(outcomes) or "none")
     return RunReport(
-        headline=headline(task),
+        headline=headline_of(facts, miniature=task.settings.miniature),
         miniature=task.settings.miniature,
-        task=_facts(bench, reference_of(outcomes) or ""),
+        task=facts,
         systems=systems,
         bank=_bank_rows(bench, systems),
         findings=tuple(findings),
@@ -55,21 +62,6 @@ def assemble(
         provenance=provenance,
         rows=_row_results(task, outcomes),
     )
-
-
-def headline(task: Task) -> str:
-    """The first line of every report: what was judged, on what, and whether it is a miniature."""
-    parts = [task.name]
-    if task.settings.miniature:
-        parts.append("miniature (a small closed world, not evidence about real tasks)")
-    rows = len(judged_rows(task))
-    if task.test:
-        parts.append(f"{len(task.shots)} shots (seed {task.settings.examples.seed})")
-        parts.append(f"{rows} held-out test rows")
-    else:
-        folds = task.settings.folds
-        parts.append(f"no test file: {folds.repeats} x {folds.count}-fold over {rows} labelled rows")
-    return " · ".join([*parts, task.metric])
 
 
 def recommend(
@@ -86,7 +78,7 @@ def recommend(
         return None, "neither zero-shot nor majority ran, so there is nothing to compare with."
     better = [s for s in candidates if s.verdict == "better"]
     if not better:
-        return None, f"no system is shown to be better than {reference} on these rows."
+        return None, _nothing(candidates, reference)
     best = better[0]
     text = f"better than {reference} by {_signed(best.difference)} {_range(best.difference_interval)}"
     text += f", p = {_p(best.p_holm)} (Holm)"
@@ -99,12 +91,23 @@ def recommend(
     return best.name, text + f", {duel.verdict} (uncorrected)."
 
 
+def _nothing(candidates: Sequence[SystemResult], reference: str) -> str:
+    rivals = [s for s in candidates if s.name != reference and s.difference is not None]
+    if not rivals:
+        return f"only {reference} ran."
+    best = rivals[0]
+    text = f"the highest of the others, {best.name}, lies {_signed(best.difference)} from it"
+    text += f" {_range(best.difference_interval)}, p = {_p(best.p_holm)} (Holm)"
+    if best.smallest_difference is None:
+        return text + "."
+    return text + f"; {best.n} rows could have shown a difference of {best.smallest_difference:.3f}."
+
+
 def _facts(bench: Workbench, reference: str) -> TaskFacts:
     task, settings = bench.task, bench.task.settings
-    rows = judged_rows(task)
     folds = settings.folds
     repeated = f"{folds.repeats} x {folds.count}-fold over the labelled rows"
-    counts = Counter(task.template.gold(row) for row in rows) if task.labels else Counter[str]()
+    counts = Counter(shot.answer for shot in task.shots) if task.labels else Counter[str]()
     return TaskFacts(
         name=task.name,
         kind=task.template.kind,
@@ -112,13 +115,14 @@ def _facts(bench: Workbench, reference: str) -> TaskFacts:
         metric=task.metric,
         k=len(task.shots),
         seed=settings.examples.seed,
-        n_test=len(rows),
+        n_test=len(judged_rows(task)),
         labels=tuple(task.labels),
         label_counts=dict(counts),
         base_model=settings.model.base if settings.model else None,
         embedder=bench.embedder.id,
-        evaluation="held-out test file" if task.test else repeated,
+        evaluation=HELD_OUT if task.test else repeated,
         reference=reference,
+        margin=settings.report.margin,
     )
 
 
@@ -138,8 +142,8 @@ def _bank_rows(bench: Workbench, systems: Sequence[SystemResult]) -> tuple[BankR
         rows.append(
             BankRow(
                 name=entry.name,
-                rank=entry.rank_text,
-                alpha=entry.alpha_text,
+                rank=max(entry.ranks, default=None),
+                alpha=max(entry.alphas, default=None),
                 targets=entry.targets,
                 size_bytes=entry.size_bytes,
                 licence=entry.licence,
@@ -152,7 +156,7 @@ def _bank_rows(bench: Workbench, systems: Sequence[SystemResult]) -> tuple[BankR
                 perplexity=target,
                 test_value=result.value if result else None,
                 test_interval=result.interval if result else None,
-                verdict=result.verdict if result else None,
+                verdict=result.verdict if result else "",
             )
         )
     return tuple(rows)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
+from kshot.data.example import Example
 from kshot.data.task import Task
-from kshot.measure.contamination import near_overlaps
+from kshot.measure.contamination import Overlap, near_overlaps
 from kshot.measure.labels import label_flags
+from kshot.models.base import Embedder
 from kshot.pipeline.workbench import Workbench
 from kshot.report.result import Finding
 
+_REASONS = {
+    "equal": "asks the same as test row {other}",
+    "overlap": "nearly repeats test row {other} (ROUGE-L F = {score:.2f})",
+    "run": "shares a run of words with test row {other}: {evidence!r}",
+    "cosine": "is near test row {other} by embedding (cosine {score:.2f}); have a look",
+}
 
-def data_findings(task: Task, bench: Workbench) -> list[Finding]:
+
+def data_findings(task: Task, shots: Sequence[Example], *, embedder: Embedder | None = None) -> list[Finding]:
     """Notes of the task, shots that nearly repeat test rows, labels that look wrong."""
-    found = [Finding("task", "note", note, "") for note in task.notes]
-    shots = bench.labelled
-    for overlap in near_overlaps(shots, task.test, template_texts=(task.template.instruction,)):
-        found.append(Finding("contamination", "warn", overlap.sentence, overlap.where))
-    kind = task.template.kind
-    for flag in label_flags(shots, embedder=bench.embedder, kind=kind):
-        found.append(Finding("labels", "warn", flag.sentence, shots[flag.index].source or ""))
+    found = [Finding("task", "info", note) for note in task.notes]
+    wording = (task.template.instruction,) if task.template.instruction else ()
+    for overlap in near_overlaps(shots, task.test, template_texts=wording):
+        found.append(_overlap(overlap, shots, task.test))
+    for flag in label_flags(shots, embedder=embedder, kind=task.template.kind):
+        found.append(Finding("labels", "warning", flag.sentence, shots[flag.index].source or ""))
     return found
 
 
@@ -27,9 +35,16 @@ def bank_findings(bench: Workbench) -> list[Finding]:
     """What the audit says of each adapter."""
     if bench.audit is None:
         return []
-    return [Finding("bank", row.level, row.sentence, row.name) for row in bench.audit.findings]
+    levels = {"refuse": "error", "warn": "warning"}
+    return [
+        Finding("bank", "error" if levels.get(row.level) == "error" else "warning", row.sentence, row.name)
+        for row in bench.audit.findings
+        if row.level in levels
+    ]
 
 
-def as_rows(findings: list[Finding]) -> list[dict[str, Any]]:
-    """Plain JSON objects."""
-    return [{"topic": f.topic, "level": f.level, "sentence": f.sentence, "where": f.where} for f in findings]
+def _overlap(overlap: Overlap, shots: Sequence[Example], test: Sequence[Example]) -> Finding:
+    other = test[overlap.protected].source or str(overlap.protected + 1)
+    text = _REASONS[overlap.reason].format(other=other, score=overlap.score or 0.0, evidence=overlap.evidence)
+    where = shots[overlap.row].source or str(overlap.row + 1)
+    return Finding("contamination", "info" if overlap.reason == "cosine" else "warning", f"{where} {text}", where)

@@ -13,7 +13,7 @@ from typing import Any
 from kshot.data.example import Example
 from kshot.data.formats import write_examples
 from kshot.data.task import Task
-from kshot.errors import InputError, KshotError
+from kshot.errors import InputError
 from kshot.measure.predict import Prediction, predict
 from kshot.pipeline.assemble import assemble
 from kshot.pipeline.evaluate import Outcome, answers_of, judged_rows
@@ -54,7 +54,7 @@ def run_task(task: Task, out: Path, *, listener: Listener) -> Finished:
     with run.open():
         run.event("plan", task=task.name, steps=plan.steps, rows=plan.rows, leaves=list(plan.leaves))
         _snapshot(task, bench, out)
-        findings = data_findings(task, bench) + bank_findings(bench)
+        findings = data_findings(task, bench.labelled, embedder=bench.embedder) + bank_findings(bench)
         outcomes, failed = _outcomes(bench, plan, begun)
         facts = manifest(task, bench) | {"command": " ".join(["kshot", *sys.argv[1:]])}
         facts["wall_seconds"] = round(time.time() - begun, 1)
@@ -63,8 +63,8 @@ def run_task(task: Task, out: Path, *, listener: Listener) -> Finished:
         write_json(out / "manifest.json", facts)
         paths = write_report(report, out)
         specialist = hand_over(bench, report, out)
-        run.event("report", path=str(paths["html"]), recommended=report.recommended)
-    return Finished(report, out, paths["html"], specialist)
+        run.event("report", path=str(paths.html), recommended=report.recommended)
+    return Finished(report, out, paths.html, specialist)
 
 
 def _outcomes(bench: Workbench, plan: Plan, begun: float) -> tuple[list[Outcome], list[Refused]]:
@@ -82,7 +82,7 @@ def _outcomes(bench: Workbench, plan: Plan, begun: float) -> tuple[list[Outcome]
             failed.append(Refused(recipe.name, str(error)))
         done += recipe.weight
     if not outcomes:
-        raise KshotError("no system could be built: " + "; ".join(f"{f.name}: {f.reason}" for f in failed))
+        raise InputError("no system could be built: " + "; ".join(f"{f.name}: {f.reason}" for f in failed))
     return outcomes, failed
 
 

@@ -163,5 +163,5 @@ class Workbench:
 
     def fits(self, conversation: Conversation) -> bool:
         """Whether a conversation and its reply fit into the base model's positions."""
-        limit = self.model.max_positions
+        limit = self.model.loaded.limit
         return limit is None or self.model.count_tokens([conversation])[0] + self.max_new_tokens <= limit

@@ -29,10 +29,10 @@ def rows_json(report: RunReport, *, budget: int = BUDGET) -> str:
 
 
 def script_json(value: Any) -> str:
-    """ASCII JSON that no HTML parser can mistake for markup.
+    r"""ASCII JSON that no HTML parser can mistake for markup.
 
     >>> script_json("</script>")
-    '"\\\\u003c/script\\\\u003e"'
+    '"\\u003c/script\\u003e"'
     """
     text = json.dumps(to_plain(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

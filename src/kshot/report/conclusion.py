@@ -24,7 +24,9 @@ def conclusion(report: RunReport) -> Conclusion:
     if not report.systems:
         return Conclusion("none", "No result", "No system could be measured", report.because)
     if chosen is None:
-        return Conclusion("tied", "No recommendation", f"Nothing here beats {reference}", report.because)
+        return Conclusion(
+            "tied", "No recommendation", f"Nothing is shown to beat {reference}", report.because
+        )
     if chosen.verdict == "better":
         return Conclusion("better", "Recommended", chosen.name, report.because)
     if chosen.name == reference:

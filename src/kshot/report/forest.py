@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from kshot.report.result import RunReport, SystemResult
 from kshot.report.wording import Scale
 
+_HUGE, _TINY = 1e300, 1e-280  # beyond these, sums and steps leave what a float holds
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -26,30 +28,38 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One interval on an axis, in percent of its width: where it starts, how wide it is, where its point is."""
+    """One interval on an axis, in percent of its width: its start, its width, its point."""
 
     left: float
     width: float
     point: float
 
 
-def axis_over(values: Iterable[float], *, share: bool = False, tick_count: int = 5) -> Axis:
-    """An axis with round ends around the finite values; within 0 to 1 where they are shares.
+def axis_over(values: Iterable[float], *, share: bool = False, tick_count: int = 7) -> Axis:
+    """An axis a little wider than the finite values, with ticks at round places; shares stay within 0 to 1.
 
-    >>> axis_over([0.31, 0.58], share=True)
-    Axis(low=0.3, high=0.6, ticks=(0.3, 0.4, 0.5, 0.6))
+    >>> axis_over([0.3, 0.7], share=True)
+    Axis(low=0.276, high=0.724, ticks=(0.3, 0.4, 0.5, 0.6, 0.7))
     """
-    finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
+    finite = [min(_HUGE, max(-_HUGE, value)) for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
-    if high - low <= abs(high) * 1e-9:
-        pad = 0.05 if share else abs(high) * 0.1 or 1.0
-        low, high = low - pad, high + pad
+    pad = (high - low) * 0.06
+    if pad <= max(abs(low), abs(high), _TINY) * 1e-9:
+        pad = 0.05 if share else max(abs(high) * 0.1, _TINY) if high else 1.0
+    low, high = round_to(low - pad), round_to(high + pad)
     if share:
         low, high = max(0.0, low), min(1.0, high)
     step = _round_step((high - low) / tick_count)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = tuple(float(f"{place * step:.12g}") for place in range(first, last + 1))
-    return Axis(ticks[0], ticks[-1], ticks)
+    ticks = (
+        round_to(place * step)
+        for place in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    )
+    return Axis(low, high, tuple(ticks))
+
+
+def round_to(value: float, *, digits: int = 12) -> float:
+    """The value without the last digits, where sums of decimals leave dust; minus zero becomes zero."""
+    return float(f"{value:.{digits}g}") + 0.0
 
 
 def leaderboard_axis(report: RunReport, scale: Scale) -> Axis:

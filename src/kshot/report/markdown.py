@@ -94,8 +94,9 @@ def _system(system: SystemResult, scale: Scale) -> Sequence[str]:
 
 def _bank(bank: Sequence[BankRow], scale: Scale) -> list[str]:
     header = (
-        "expert", "usable", "selection score (shots right)", "perplexity", "answer loss", "reasoning loss", "rank",
-        "alpha", "targets", "size", "licence", "base", "findings", "test score (orientation only)", "verdict",
+        "expert", "usable", "selection score (shots right)", "perplexity", "answer loss", "reasoning loss",
+        "rank", "alpha", "targets", "size", "licence", "base", "findings",
+        "test score (orientation only)", "verdict",
     )  # fmt: skip
     return table(header, (_expert(row, scale) for row in bank))
 

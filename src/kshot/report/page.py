@@ -34,8 +34,9 @@ def html_page(report: RunReport) -> str:
     )  # fmt: skip
     environment.filters |= {
         "score": scale.score, "number": scale.number, "signed": scale.signed, "bounds": scale.interval,
-        "share": wording.Scale().score, "p": wording.p_value, "duration": wording.duration, "size": wording.size,
-        "count": wording.count, "money": wording.money, "nats": wording.nats, "chip": chip,
+        "share": wording.Scale().score, "p": wording.p_value, "duration": wording.duration,
+        "size": wording.size, "count": wording.count, "money": wording.money, "nats": wording.nats,
+        "chip": chip,
     }  # fmt: skip
     return environment.get_template("page.html.j2").render(_context(report, scale))
 
@@ -46,9 +47,11 @@ def _context(report: RunReport, scale: wording.Scale) -> dict[str, Any]:
     scripts = [_plotly(), *((TEMPLATES / name).read_text("utf-8") for name in SCRIPTS)]
     axis = leaderboard_axis(report, scale)
     drawn = figures(report, scale)
+    reference, chosen = report.system(report.task.reference), report.system(report.recommended)
+    duel = [system for system in dict.fromkeys((chosen, reference)) if system is not None]
     return {
         "report": report, "task": report.task, "scale": scale, "end": conclusion(report), "axis": axis,
-        "reference": report.system(report.task.reference), "chosen": report.system(report.recommended),
+        "reference": reference, "chosen": chosen, "duel": duel,
         "bars": {system.name: bar(system, axis) for system in report.systems},
         "terms": definitions(report.task), "provenance": list(wording.flat(report.provenance)),
         "plots": drawn, "policy": _policy(scripts),

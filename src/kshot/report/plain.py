@@ -69,9 +69,7 @@ def _read_dataclass(hint: Any, value: Any, where: str) -> Any:
     hints, read = typing.get_type_hints(hint), {}
     for field in dataclasses.fields(hint):
         if field.name in value:
-            read[field.name] = from_plain(
-                hints[field.name], value[field.name], where=f"{where}.{field.name}"
-            )
+            read[field.name] = from_plain(hints[field.name], value[field.name], where=f"{where}.{field.name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise DataError(f"{where}: field {field.name!r} is missing")
     return hint(**read)

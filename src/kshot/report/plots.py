@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from kshot.report.conclusion import chip
+from kshot.report.labels import label_sides
 from kshot.report.result import BankRow, RunReport, SystemResult
 from kshot.report.wording import Scale, duration, nats, p_value, size
 
 Figure: TypeAlias = dict[str, Any]
 ROW_HEIGHT, FRAME_HEIGHT = 30, 96
+_ROUND = [float(f"{unit}e{power}") for power in range(-3, 300) for unit in (1, 2, 5)]
+_CLOCK = [0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 36_000.0, 360_000.0]
+_GROUPS = {
+    "usable": ("circle", "--accent"),
+    "usable, with findings": ("diamond-open", "--unsure"),
+    "turned away": ("x-thin", "--worse"),
+}
 
 
 def figures(report: RunReport, scale: Scale) -> dict[str, Figure]:
@@ -60,24 +68,20 @@ def bank_figure(bank: Sequence[BankRow], scale: Scale) -> Figure:
     shown = [row for row in bank if row.right is not None and _plottable(row.perplexity)]
     if not shown:
         return {}
-    best = sorted(shown, key=lambda row: (-(row.right or 0.0), row.perplexity, row.name))[:3]
-    traces = []
-    for usable, name, symbol, colour in ((True, "usable", "circle", "--accent"),
-                                         (False, "turned away", "x-thin", "--worse")):  # fmt: skip
-        rows = [row for row in shown if row.usable is usable]
-        traces.append({
-            "type": "scatter", "mode": "markers+text", "name": name,
-            "x": [row.perplexity for row in rows], "y": [100 * (row.right or 0.0) for row in rows],
-            "text": [_short(row.name) if usable and row in best else "" for row in rows],
-            "textposition": "bottom center", "textfont": {"size": 11, "color": "--ink"}, "cliponaxis": False,
-            "hoverinfo": "text", "hovertext": [_bank_hover(row, scale) for row in rows],
-            "marker": {"symbol": symbol, "size": 12, "opacity": 0.85, "color": colour,
-                       "line": {"width": 2 if not usable else 1, "color": colour if not usable else "--card"}},
-        })  # fmt: skip
+    best = min(shown, key=lambda row: (-(row.right or 0.0), bool(row.findings), row.perplexity, row.name))
+    groups = {
+        "usable": [row for row in shown if row.usable and not row.findings],
+        "usable, with findings": [row for row in shown if row.usable and row.findings],
+        "turned away": [row for row in shown if not row.usable],
+    }
+    traces = [_bank_trace(rows, name, best, scale) for name, rows in groups.items() if rows]
+    top = max(100 * (row.right or 0.0) for row in shown)
     layout = {
-        "height": 420, "showlegend": len({row.usable for row in shown}) > 1,
-        "xaxis": {"title": {"text": "perplexity on the shots (lower is better)"}, "type": "log", "dtick": "D2"},
-        "yaxis": {"title": {"text": "selection score: shots right, %"}, "range": [-8, 108]},
+        "height": 420, "showlegend": len(traces) > 1,
+        "xaxis": {"title": {"text": "perplexity on the shots (lower is better)"}, "type": "log",
+                  **_ticks(_ROUND, [row.perplexity or 1.0 for row in shown], "{:g}".format)},
+        "yaxis": {"title": {"text": "selection score: shots right, %"},
+                  "range": [-top * 0.08 - 1, top * 1.12 + 1]},
     }  # fmt: skip
     return {"data": traces, "layout": layout}
 
@@ -89,10 +93,13 @@ def cost_figure(report: RunReport, scale: Scale) -> Figure:
     if len(shown) < 2:
         return {}
     bounds = [_arms(system.value, system.interval, unit) for system in shown]
+    sides = label_sides([(math.log10(s.seconds), s.value, len(_short(s.name))) for s in shown])
     trace = {
         "type": "scatter", "mode": "markers+text", "cliponaxis": False, "x": [s.seconds for s in shown],
-        "y": [system.value * unit for system in shown], "text": [_short(system.name) for system in shown],
-        "textposition": "middle right", "textfont": {"size": 11, "color": "--ink"}, "hoverinfo": "text",
+        "y": [system.value * unit for system in shown],
+        "text": [_short(s.name) if side else "" for s, side in zip(shown, sides, strict=True)],
+        "textposition": [side or "middle right" for side in sides],
+        "textfont": {"size": 11, "color": "--ink"}, "hoverinfo": "text",
         "hovertext": [_cost_hover(system, scale) for system in shown],
         "error_y": {"type": "data", "symmetric": False, "array": [up for _, up in bounds], "width": 0,
                     "arrayminus": [down for down, _ in bounds], "color": "--muted", "thickness": 1},
@@ -101,10 +108,33 @@ def cost_figure(report: RunReport, scale: Scale) -> Figure:
     }  # fmt: skip
     layout = {
         "height": 420, "showlegend": False,
-        "xaxis": {"title": {"text": "seconds in all, log scale"}, "type": "log", "dtick": 1},
+        "xaxis": {"title": {"text": "time in all, log scale"}, "type": "log",
+                  **_ticks(_CLOCK, [system.seconds for system in shown], duration)},
         "yaxis": {"title": {"text": "score, %" if scale.percent else "score"}},
     }  # fmt: skip
     return {"data": [trace], "layout": layout}
+
+
+def _bank_trace(rows: Sequence[BankRow], name: str, best: BankRow, scale: Scale) -> Figure:
+    symbol, colour = _GROUPS[name]
+    outline = {"width": 1, "color": "--card"} if name == "usable" else {"width": 2, "color": colour}
+    return {
+        "type": "scatter", "mode": "markers+text", "name": name, "cliponaxis": False,
+        "x": [row.perplexity for row in rows], "y": [100 * (row.right or 0.0) for row in rows],
+        "text": [_short(row.name) if row is best else "" for row in rows], "textposition": "top center",
+        "textfont": {"size": 12, "color": "--ink"},
+        "hoverinfo": "text", "hovertext": [_bank_hover(row, scale) for row in rows],
+        "marker": {"symbol": symbol, "size": 12, "opacity": 0.8, "color": colour, "line": outline},
+    }  # fmt: skip
+
+
+def _ticks(candidates: Sequence[float], values: Sequence[float], show: Callable[[float], str]) -> Figure:
+    """Those candidates that lie around the values on a log axis, every second or third if there are many."""
+    below = [place for place, tick in enumerate(candidates) if tick <= min(values)] or [0]
+    above = [place for place, tick in enumerate(candidates) if tick >= max(values)] or [len(candidates) - 1]
+    inner = candidates[below[-1] : above[0] + 1]
+    kept = inner[:: max(1, math.ceil(len(inner) / 9))]
+    return {"tickvals": list(kept), "ticktext": [show(tick) for tick in kept]}
 
 
 def _difference_trace(systems: Sequence[SystemResult], places: Sequence[int], scale: Scale,
@@ -117,8 +147,8 @@ def _difference_trace(systems: Sequence[SystemResult], places: Sequence[int], sc
         "hovertext": [_difference_hover(system, scale) for system in systems],
         "error_x": {"type": "data", "symmetric": False, "array": [up for _, up in arms], "width": 5,
                     "arrayminus": [down for down, _ in arms], "color": f"--{verdict}", "thickness": 2},
-        "marker": {"size": 11, "color": f"--{verdict}", "symbol": "diamond" if verdict == "oracle" else "circle",
-                   "line": {"width": 1, "color": "--card"}},
+        "marker": {"size": 11, "color": f"--{verdict}", "line": {"width": 1, "color": "--card"},
+                   "symbol": "diamond" if verdict == "oracle" else "circle"},
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""RunReport, everything that one run has to tell: the one thing that every form of the report is made from."""
+"""RunReport, everything that one run has to tell; every form of the report is made from it."""
 
 from __future__ import annotations
 
@@ -218,8 +218,8 @@ class RunReport:
 def headline_of(task: TaskFacts, *, miniature: bool = False) -> str:
     """The first line: task, miniature or not, shots, test rows or folds, metric.
 
-    >>> headline_of(TaskFacts(name="trades", kind="generation", metric="exact_match", k=20, seed=0, n_test=400),
-    ...             miniature=True)
+    >>> task = TaskFacts(name="trades", kind="generation", metric="exact_match", k=20, seed=0, n_test=400)
+    >>> headline_of(task, miniature=True)
     'trades · miniature · 20 shots (seed 0) · 400 test rows · exact match'
     """
     rows = "row" if task.n_test == 1 else "rows"

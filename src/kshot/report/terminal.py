@@ -16,7 +16,13 @@ from kshot.report.conclusion import chip, conclusion
 from kshot.report.result import RunReport, SystemResult
 from kshot.report.wording import Scale, duration, money, p_value, scale_of
 
-_STYLES = {"better": "bold green", "worse": "red", "tied": "cyan", "unsure": "yellow", "oracle": "dim magenta"}
+_STYLES = {
+    "better": "bold green",
+    "worse": "red",
+    "tied": "cyan",
+    "unsure": "yellow",
+    "oracle": "dim magenta",
+}
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
@@ -66,21 +72,24 @@ def closing_lines(
     end = conclusion(report)
     said = f"{end.kicker.lower()}: {end.title}" if report.recommended is not None else end.title.lower()
     lines = [f"{said}, because {end.sentence}" if end.sentence else said]
-    lines.append("left this machine: " + "; ".join(report.leaves) if report.leaves else "nothing left this machine")
+    lines.append(
+        "left this machine: " + "; ".join(report.leaves) if report.leaves else "nothing left this machine"
+    )
     loud = [finding for finding in report.findings if finding.level != "info"]
     lines += [f"{finding.level}: {finding.sentence}" for finding in loud[:3]]
     if len(loud) > 3:
         lines.append(f"... and {len(loud) - 3} more findings in the report")
     if report.refused:
         lines.append(f"refused: {len(report.refused)}, each with its reason in the report")
-    paths = f"report: {report_path}" + (f"   specialist: {specialist}" if specialist is not None else "")
-    return [printable(line) for line in [*lines, paths]]
+    paths = {"report": report_path, "specialist": specialist}
+    lines += [f"{what}: {path}" for what, path in paths.items() if path is not None]
+    return [printable(line) for line in lines]
 
 
 def printable(text: str) -> str:
-    """One line without control characters, direction marks or lone surrogates.
+    r"""One line without control characters, direction marks or lone surrogates.
 
-    >>> printable("a\\x1b[31mb\\nc")
+    >>> printable("a\x1b[31mb\nc")
     'a [31mb c'
     """
     return " ".join(_HIDDEN.sub(" ", text).split())

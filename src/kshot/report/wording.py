@@ -151,4 +151,3 @@ def flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
             yield f"{prefix}{key}", ", ".join(map(str, value))
         else:
             yield f"{prefix}{key}", ABSENT if value is None else str(value)
-

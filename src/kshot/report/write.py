@@ -24,10 +24,10 @@ class ReportPaths:
 
 
 def write_report(report: RunReport, folder: str | Path) -> ReportPaths:
-    """Writes ``report.json``, ``report.md`` and ``report.html`` into ``folder``, which it makes.
+    r"""Writes ``report.json``, ``report.md`` and ``report.html`` into ``folder``, which it makes.
 
     All three are made before the first is written. Equal reports give equal bytes. Lone surrogates, which
-    no file can hold, stand as ``\\udXXX``.
+    no file can hold, stand as ``\udXXX``.
 
     Raises:
         RunError: The folder cannot be made or written.
