@@ -110,7 +110,7 @@ def test_a_bad_file(tmp_path: Path, name: str, content: bytes | str, sentence: s
 def test_a_parquet_file_that_is_cut_off(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "rows.parquet"
     path.write_bytes(parquet(cut))
-    with pytest.raises(DataError, match="is cut off or damaged .*; write it again"):
+    with pytest.raises(DataError, match=r"is cut off or damaged .*; write it again"):
         read_examples(path)
 
 

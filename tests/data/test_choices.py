@@ -87,3 +87,14 @@ def test_choices_with_gaps_and_of_other_types() -> None:
         read_choices({"choices": "x, y"}, "choices")
     assert read_choices({"choices": [1, 2]}, "choices") == (("1", "2"), None)
     assert read_choices({"choices": {"A": "x", "B": "y"}}, "choices") == (("x", "y"), ("A", "B"))
+
+
+def test_choices_need_a_label_each() -> None:
+    for choices in (
+        [{"text": "x", "label": "A"}, {"text": "y", "label": "A"}],
+        [{"text": "x"}, {"text": "y"}],
+    ):
+        with pytest.raises(DataError, match=r"two choices with the label"):
+            read_choices({"choices": choices}, "choices")
+    with pytest.raises(DataError, match=r"2 texts and 1 labels"):
+        read_choices({"choices": {"text": ["x", "y"], "label": ["A"]}}, "choices")

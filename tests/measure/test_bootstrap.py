@@ -85,10 +85,10 @@ def test_p_by_hand() -> None:
     draws = np.array([0.0, 0.5, 1.0, 1.5, 2.0])
     assert p_value(draws, 1.0, n=100) == 3 / 6  # 0 and 2 lie 1 away or more
     assert p_value(draws, 0.0, n=100) == 1.0
-    assert p_value(draws, 5.0, n=100) == 1 / 6
-    assert p_value(draws, 5.0, n=2) == 0.5
-    assert p_value(draws, 5.0, n=1) == 1.0
-    assert p_value(draws, 5.0, n=10_000) == 1 / 6
+    assert p_value(draws + 4, 5.0, n=100) == 1 / 6
+    assert p_value(draws + 4, 5.0, n=2) == 0.5
+    assert p_value(draws + 4, 5.0, n=1) == 1.0
+    assert p_value(draws + 4, 5.0, n=10_000) == 1 / 6
 
 
 def test_p_counts_values_that_rounding_has_set_apart() -> None:

@@ -93,6 +93,28 @@ def test_the_same_question_in_another_form_is_found() -> None:
     ]  # fmt: skip
 
 
+def test_an_instruction_before_the_copy_does_not_hide_it() -> None:
+    test = [Example("krufam skizur skimil", "tin stirs wax")]
+    pool = [
+        Example("translate the trade words\nkrufam skizur skimil", "tin stirs wax"),
+        Example("Now translate the trade words: krufam skizur skimil", "tin stirs wax"),
+        Example("translate the trade words\nkrufam nugip gritor", "tin cuts rope"),
+        Example("translate the trade words\n", "?"),
+    ]
+    assert reasons(guard(pool, test)) == [(0, "protected", 0, "equal")]
+    wording = ["Now translate the trade words: ", ""]
+    assert [row for row, *_ in reasons(guard(pool, test, template_texts=wording))] == [0, 1]
+
+
+def test_of_two_repeated_rows_the_first_is_named() -> None:
+    turns = (Message("user", TEST[1].prompt), Message("assistant", "tungsten"))
+    assert reasons(guard([Example(TEST[0].prompt, "x", history=turns)], TEST)) == [
+        (0, "protected", 0, "equal")
+    ]
+    near = [Example(TEST[1].prompt.replace("W", letter), "x") for letter in "ABC"]
+    assert reasons(guard([TEST[1]], near)) == [(0, "protected", 0, "overlap")]
+
+
 def test_texts_without_words_and_other_scripts_are_compared_too() -> None:
     chinese = "我们今天下午去公园散步然后回家吃晚饭"
     test = [Example("🙂🙂!", "joy"), Example(chinese, "x"), Example("हिन्दी में लिखा गया वाक्य", "y")]

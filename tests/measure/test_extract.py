@@ -23,7 +23,8 @@ def test_examples() -> None:
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [  # the specification's table
-        ("2", "positive"), ("Positive", "positive"), ("not negative, so 2", "positive"), ("10", None), ("", None),
+        ("2", "positive"), ("Positive", "positive"), ("not negative, so 2", "positive"), ("10", None),
+        ("", None),
         ("It praises the film.\nAnswer: 1", "neutral"), ("It praises the film.\nAnswer: 1\n", "neutral"),
         # the required form
         ('{"label": 2}', "positive"), ('```json\n{"answer": "Neutral"}\n```', "neutral"),
@@ -34,7 +35,8 @@ def test_examples() -> None:
         # the last line
         ("I first thought negative.\nIt is positive.", "positive"), ("_positive_", "positive"),
         ("negative or positive", None), ("negative (0)", "negative"), ("negative (2)", None),
-        ("positively", None), ("nonnegative", None), ("答案是positive", "positive"), ("ＰＯＳＩＴＩＶＥ", "positive"),
+        ("positively", None), ("nonnegative", None), ("答案是positive", "positive"),
+        ("ＰＯＳＩＴＩＶＥ", "positive"),
         ("positive positive", "positive"), ("   \n\t\n", None),
         # negation
         ("not negative", None), ("isn’t negative", None), ("not a very negative one, positive", "positive"),
@@ -55,11 +57,14 @@ def test_reply(reply: str, expected: str | None) -> None:
         ("this is not hate", ("hate", "not-hate"), "not-hate"), ("hate", ("hate", "not-hate"), "hate"),
         ("NOT_HATE", ("hate", "not-hate"), "not-hate"), ("this is not hate", ("hate", "normal"), None),
         ("non irony", ("non_irony", "irony"), "non_irony"), ("hateful", ("hate", "not-hate"), None),
-        ("No.", ("yes", "no"), "no"), ("no, yes", ("yes", "no"), None), ("none", ("none", "against"), "none"),
+        ("No.", ("yes", "no"), "no"), ("no, yes", ("yes", "no"), None),
+        ("none", ("none", "against"), "none"),
         ("😂 lol", ("😂", "❤"), "😂"), ("_red_heart_", ("_red_heart_", "_fire_"), "_red_heart_"),
         ("-1", ("-1", "0", "1"), "-1"), ("-1", ("0", "1"), None), ("1", ("0", "1", "2"), "1"),
-        ("1.5", ("0", "1"), None), ("C++", ("C", "C++"), "C++"), ("new york city", ("new york", "york"), "new york"),
-        ("正面", ("正面", "负面"), "正面"), ("不正面", ("正面", "负面"), None), ("type 2", ("type 1", "type 2"), "type 2"),
+        ("1.5", ("0", "1"), None), ("C++", ("C", "C++"), "C++"),
+        ("new york city", ("new york", "york"), "new york"),
+        ("正面", ("正面", "负面"), "正面"), ("不正面", ("正面", "负面"), None),
+        ("type 2", ("type 1", "type 2"), "type 2"),
     ],
 )  # fmt: skip
 def test_other_labels(reply: str, labels: tuple[str, ...], expected: str | None) -> None:
@@ -73,7 +78,9 @@ def test_a_reply_that_was_cut_counts_in_the_required_form_only() -> None:
     assert extract_label("Answer: positive\nbecause it", SENTIMENT, cut=True) == "positive"
 
 
-@given(st.sampled_from(SENTIMENT), st.sampled_from(["{}", "{}.", " {}\n", "**{}**", "Label: {}", '"{}"', "{}!"]))
+@given(
+    st.sampled_from(SENTIMENT), st.sampled_from(["{}", "{}.", " {}\n", "**{}**", "Label: {}", '"{}"', "{}!"])
+)
 def test_every_label_in_every_plain_form(label: str, form: str) -> None:
     for spelled in (label, label.upper(), label.title(), str(SENTIMENT.index(label))):
         assert extract_label(form.format(spelled), SENTIMENT) == label

@@ -24,15 +24,21 @@ def test_examples() -> None:
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        ("B", "B"), ("(B)", "B"), ("B.", "B"), ("B) text", "B"), ("Answer: B", "B"), ("the answer is (b)", "B"),
-        ("b", "B"), ("[B] Paris", "B"), ("**B**", "B"), ("B: Paris", "B"), ("B - Paris", "B"), ("\\boxed{C}", "C"),
-        ("The answer is \\boxed{C}.", "C"), ("It must be (B).", "B"), ("The answer is\nB", "B"), ("Ｂ", "B"),
+        ("B", "B"), ("(B)", "B"), ("B.", "B"), ("B) text", "B"), ("Answer: B", "B"),
+        ("the answer is (b)", "B"),
+        ("b", "B"), ("[B] Paris", "B"), ("**B**", "B"), ("B: Paris", "B"), ("B - Paris", "B"),
+        ("\\boxed{C}", "C"),
+        ("The answer is \\boxed{C}.", "C"), ("It must be (B).", "B"), ("The answer is\nB", "B"),
+        ("Ｂ", "B"),
         ("Answer:\n\n**C**", "C"), ("The correct option is D) x", "D"), ("The answer is option D", "D"),
-        ("Answer: A", "A"), ("The answer is A because x", "A"), ("Answer: A\nAnswer: B", "B"), ("A. Rome", "A"),
+        ("Answer: A", "A"), ("The answer is A because x", "A"), ("Answer: A\nAnswer: B", "B"),
+        ("A. Rome", "A"),
         # no answer, or no single one
-        ("A dog ran", None), ("The answer is a dog", None), ("The answer is A dog", None), ("I am sure", None),
+        ("A dog ran", None), ("The answer is a dog", None), ("The answer is A dog", None),
+        ("I am sure", None),
         ("A. Rome\nB. Paris", None), ("Answer: B or C", None), ("Answer: A, B", None), ("(A) or (B)", None),
-        ("", None), ("Paris", None), ("Answer: Paris", None), ("Answer: U.S.", None), ("B2", None), ("a b c", None),
+        ("", None), ("Paris", None), ("Answer: Paris", None), ("Answer: U.S.", None), ("B2", None),
+        ("a b c", None),
         ("The answer is not B", None), ("12", None), ("ABC", None),
     ],
 )  # fmt: skip
@@ -40,7 +46,10 @@ def test_choice(reply: str, expected: str | None) -> None:
     assert extract_choice(reply) == expected
 
 
-@given(st.sampled_from("ABCDEFGH"), st.sampled_from(["{}", "({})", "{}.", "{}) x y", "Answer: {}", "The answer is ({})"]))
+@given(
+    st.sampled_from("ABCDEFGH"),
+    st.sampled_from(["{}", "({})", "{}.", "{}) x y", "Answer: {}", "The answer is ({})"]),
+)
 def test_every_letter_in_every_form(letter: str, form: str) -> None:
     assert extract_choice(form.format(letter)) == extract_choice(form.format(letter.lower())) == letter
 
@@ -54,11 +63,16 @@ def test_any_text_gives_a_letter_or_none(reply: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        ("#### 1,234", "1234"), ("$5", "5"), ("-$5", "-5"), ("$-5", "-5"), ("−5", "-5"), ("+3", "3"), ("5-3", "3"),
-        ("7 - 5", "5"), ("x=-5", "-5"), ("50%", "50"), ("1/2", "1/2"), ("-7/2", "-7/2"), ("½", "1/2"), ("0.50", "1/2"),
-        (".5", "1/2"), ("-.5", "-1/2"), ("1.5e3", "1500"), ("1.5E-3", "3/2000"), ("2e", "2"), ("5.", "5"), ("(5)", "5"),
-        ("1,234,567.89.", "123456789/100"), ("1,2,3", "3"), ("12,34", "34"), ("答案是5。", "5"), ("No.5", "5"),
-        ("10km", "10"), ("10:30", "30"), ("1/2/2020", "2020"), ("3 + 4 = 7 apples", "7"), ("#### 5\nof 7", "5"),
+        ("#### 1,234", "1234"), ("$5", "5"), ("-$5", "-5"), ("$-5", "-5"), ("−5", "-5"), ("+3", "3"),
+        ("5-3", "3"),
+        ("7 - 5", "5"), ("x=-5", "-5"), ("50%", "50"), ("1/2", "1/2"), ("-7/2", "-7/2"), ("½", "1/2"),
+        ("0.50", "1/2"),
+        (".5", "1/2"), ("-.5", "-1/2"), ("1.5e3", "1500"), ("1.5E-3", "3/2000"), ("2e", "2"),
+        ("5.", "5"), ("(5)", "5"),
+        ("1,234,567.89.", "123456789/100"), ("1,2,3", "3"), ("12,34", "34"), ("答案是5。", "5"),
+        ("No.5", "5"),
+        ("10km", "10"), ("10:30", "30"), ("1/2/2020", "2020"), ("3 + 4 = 7 apples", "7"),
+        ("#### 5\nof 7", "5"),
         ("#### 5\n#### 6", "6"), ("#### $1,000.50 dollars", "2001/2"), ("#### Step 2\nso 9", "9"),
         # none
         ("", None), ("none", None), ("H2O", None), ("v1.2.3", None), ("3/0", None), ("1/000", None),

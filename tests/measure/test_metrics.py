@@ -31,11 +31,15 @@ def one(metric: str, prediction: str | None, answer: str) -> float:
 @pytest.mark.parametrize(
     ("prediction", "answer", "right"),
     [
-        ("Paris", "paris", True), ("  Paris\n", "Paris", True), ('"Paris."', "Paris", True), ("**Paris**!", "Paris", True),
-        ("“Paris”", "Paris", True), ("Ｐａｒｉｓ", "Paris", True), ("New\n  York", "new york", True), ("巴黎。", "巴黎", True),
+        ("Paris", "paris", True), ("  Paris\n", "Paris", True), ('"Paris."', "Paris", True),
+        ("**Paris**!", "Paris", True),
+        ("“Paris”", "Paris", True), ("Ｐａｒｉｓ", "Paris", True), ("New\n  York", "new york", True),
+        ("巴黎。", "巴黎", True),
         ("straße", "STRASSE", True), ("?", "?", True), ("", "", True),
-        ("-5", "5", False), (".5", "5", False), ("$5", "5", False), ("(a)", "a", False), ("the cat", "cat", False),
-        ("__init__", "init", False), ("Paris, France", "Paris", False), ("?", "!", False), ("", "Paris", False),
+        ("-5", "5", False), (".5", "5", False), ("$5", "5", False), ("(a)", "a", False),
+        ("the cat", "cat", False),
+        ("__init__", "init", False), ("Paris, France", "Paris", False), ("?", "!", False),
+        ("", "Paris", False),
     ],
 )  # fmt: skip
 def test_exact_match(prediction: str, answer: str, right: bool) -> None:
@@ -53,7 +57,10 @@ def test_choice() -> None:
 
 
 def test_number_is_exact() -> None:
-    assert evaluate("number", ["so 0.30", "1,000", "0.1", "12", None], ["3/10", "1e3", "0.2", "#### 12", "5"]) == 0.6
+    assert (
+        evaluate("number", ["so 0.30", "1,000", "0.1", "12", None], ["3/10", "1e3", "0.2", "#### 12", "5"])
+        == 0.6
+    )
     assert one("number", "0.3333333333333333", "1/3") == 0
     assert one("number", "100000000000000000001", "100000000000000000000") == 0
 
@@ -75,7 +82,9 @@ def squad_f1(prediction: str, answer: str) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-@given(*[st.lists(st.sampled_from(["the", "a", "cat,", "Cat", "dog", "dog", "?"]), max_size=8).map(" ".join)] * 2)
+@given(
+    *[st.lists(st.sampled_from(["the", "a", "cat,", "Cat", "dog", "dog", "?"]), max_size=8).map(" ".join)] * 2
+)
 def test_token_f1_equals_squad_s_script(prediction: str, answer: str) -> None:
     assert one("token_f1", prediction, answer) == squad_f1(prediction, answer)
 
@@ -116,7 +125,8 @@ def test_metrics_over_classes_have_no_row_scores() -> None:
 def test_no_answer_is_wrong_in_every_metric() -> None:
     for metric, answer in {
         "exact_match": "a", "accuracy": "a", "choice": "A", "number": "1", "token_f1": "a", "rouge_l": "a",
-        "macro_f1": "a", "tweeteval:emotion": "joy", "tweeteval:irony": "irony", "tweeteval:sentiment": "neutral",
+        "macro_f1": "a", "tweeteval:emotion": "joy", "tweeteval:irony": "irony",
+        "tweeteval:sentiment": "neutral",
         "tweeteval:hate": "hate", "tweeteval:offensive": "offensive", "tweeteval:stance": "favor",
     }.items():  # fmt: skip
         assert one(metric, None, answer) == 0, metric

@@ -14,7 +14,9 @@ from kshot.measure import overlap
 from kshot.measure.overlap import f_measure, rouge_l, tokens
 
 DEMO = Path(__file__).parents[2] / ".." / "shared" / "data" / "explore_demo"
-WORDS = st.lists(st.sampled_from(["the", "cat", "Sat", "2", "o'clock", "-", "\n", "a_b"]), max_size=14).map(" ".join)
+WORDS = st.lists(st.sampled_from(["the", "cat", "Sat", "2", "o'clock", "-", "\n", "a_b"]), max_size=14).map(
+    " ".join
+)
 ASCII = st.text(st.characters(max_codepoint=127), max_size=40)
 
 
@@ -73,7 +75,8 @@ def test_ties_at_seven_tenths_fall_as_specified(common: int, m: int, n: int, exp
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", []), ("...", []), ("你好，世界", ["你", "好", "世", "界"]), ("第3章 GPT", ["第", "3", "章", "gpt"]),
+        ("", []), ("...", []), ("你好，世界", ["你", "好", "世", "界"]),
+        ("第3章 GPT", ["第", "3", "章", "gpt"]),
         ("Straße café", ["straße", "café"]), ("हिन्दी", ["हिन्दी"]), ("ひらカナ", ["ひ", "ら", "カ", "ナ"]),
         ("Привет, мир", ["привет", "мир"]), ("cafe\u0301", ["cafe\u0301"]), ("𠮷野", ["𠮷", "野"]),
     ],

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kshot.errors import DataError
+from kshot.measure import overlap_index
 from kshot.measure.overlap import f_measure, tokens
 from kshot.measure.overlap_index import OverlapIndex, RunIndex
 
@@ -89,7 +90,11 @@ def test_the_filter_of_the_demo_domain_keeps_269_paraphrase_instructions() -> No
 
 
 def test_a_vocabulary_beyond_unicode_is_compared_as_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more_characters(number: int) -> str:
+        raise ValueError(f"chr() arg {number} not in range")
+
     monkeypatch.setattr("sys.maxunicode", 2)
+    monkeypatch.setattr(overlap_index, "chr", no_more_characters, raising=False)
     texts = [["a", "b", "c"], ["c", "b", "a"]]
     assert [index for index, _ in OverlapIndex(texts).above(["a", "b", "c"])] == [0]
 
@@ -155,6 +160,15 @@ def test_long_texts_are_no_trouble() -> None:
     long = [f"w{rng.randrange(5000)}" for _ in range(50_000)]
     assert RunIndex([long]).shared([long[777:800]]) == [(0, 0, " ".join(long[777:790]))]
     assert [found for found, _ in OverlapIndex([long[:3000]]).above(long[:2900])] == [0]
+
+
+def test_a_large_vocabulary_crosses_the_surrogates() -> None:
+    words = [f"w{number}" for number in range(70_000)]
+    index = OverlapIndex([words[at : at + 10] for at in range(0, 70_000, 10)])
+    for place in (0, 5529, 5530, 5734, 6999):  # character codes D800 to DFFF are 5529.6 to 5734.4
+        text = words[10 * place : 10 * place + 10]
+        assert [found for found, _ in index.above([*text[:9], "new"])] == [place]
+        assert list(index.above([*text[:3], *words[:5]])) == []
 
 
 def test_a_run_needs_a_word() -> None:

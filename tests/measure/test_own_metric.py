@@ -74,7 +74,12 @@ def test_what_is_wrong_with_a_function(file: Path, name: str, says: str) -> None
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [("def f(:", "SyntaxError"), ("import sys; sys.exit(3)", "SystemExit"), ("1/0", "ZeroDivisionError"), ("\0", "")],
+    [
+        ("def f(:", "SyntaxError"),
+        ("import sys; sys.exit(3)", "SystemExit"),
+        ("1/0", "ZeroDivisionError"),
+        ("\0", ""),
+    ],
 )
 def test_a_file_that_fails(tmp_path: Path, content: str, says: str) -> None:
     path = tmp_path / "m.py"

@@ -62,7 +62,9 @@ def test_mcnemar_equals_scipy_s_binomial_test(b: int, c: int) -> None:
 
 def test_mcnemar_of_huge_counts() -> None:
     assert mcnemar_exact(0, 5000) == 0.0 or mcnemar_exact(0, 5000) < 1e-300
-    assert mcnemar_exact(25_000, 25_500) == pytest.approx(0.0263825, rel=1e-5)  # normal with correction: 0.02638
+    assert mcnemar_exact(25_000, 25_500) == pytest.approx(
+        0.0263825, rel=1e-5
+    )  # normal with correction: 0.02638
     assert mcnemar_exact(20_000, 20_000) == 1.0
 
 
@@ -100,7 +102,7 @@ def test_tango_where_nothing_or_everything_differs() -> None:
 
 
 def test_tango_and_exact_mcnemar_rarely_contradict() -> None:
-    """Never where the exact test rejects; else only where discordant rows are few or p is hardly above 5 %."""
+    """Never where the exact test rejects; else only where rows are few or p is near 5 %."""
     contradictions = total = 0
     for discordant in range(80):
         for b in range(discordant + 1):

@@ -38,7 +38,14 @@ def test_examples() -> None:
 def turned(result: Comparison) -> tuple[Any, ...]:
     words = {"better": "worse", "worse": "better"}
     low, high = result.interval
-    return -result.difference, (-high, -low), result.p, words.get(result.verdict, result.verdict), result.n, result.test
+    return (
+        -result.difference,
+        (-high, -low),
+        result.p,
+        words.get(result.verdict, result.verdict),
+        result.n,
+        result.test,
+    )
 
 
 def seen(result: Comparison) -> tuple[Any, ...]:
@@ -101,10 +108,10 @@ def test_bootstrap_against_the_t_test() -> None:
 def test_chance_is_called_a_difference_hardly_more_often_than_it_says() -> None:
     generator = np.random.default_rng(0)
     calls = 0
-    for _ in range(300):
+    for _ in range(200):
         rows = generator.random((40, 2))
         calls += compare(rows[:, 0], rows[:, 1]).verdict in ("better", "worse")
-    assert calls / 300 < 0.09
+    assert calls / 200 < 0.1
 
 
 @pytest.mark.parametrize("n", range(2, 6))
@@ -166,10 +173,16 @@ def slow_bootstrap(gold: list[str], a: list[Any], b: list[Any]) -> np.ndarray[An
     from sklearn.metrics import f1_score
 
     generator, labels, values = np.random.default_rng(9), sorted(set(gold)), []
-    for _ in range(600):
+    for _ in range(250):
         rows = generator.integers(0, len(gold), len(gold))
         scores = [
-            f1_score([gold[i] for i in rows], [str(said[i]) for i in rows], labels=labels, average="macro", zero_division=0)
+            f1_score(
+                [gold[i] for i in rows],
+                [str(said[i]) for i in rows],
+                labels=labels,
+                average="macro",
+                zero_division=0,
+            )
             for said in (a, b)
         ]
         values.append(scores[0] - scores[1])
@@ -183,19 +196,19 @@ def test_macro_f1_bootstrap_equals_a_loop_over_scikit_learn() -> None:
     b = [g if generator.random() < 0.6 else None for g in gold]
     result, slow = compare_predictions("macro_f1", a, b, gold), slow_bootstrap(gold, a, b)
     low, high = np.quantile(slow, [0.025, 0.975])
-    assert result.interval == pytest.approx((low, high), abs=0.03)
-    assert (result.interval[1] - result.interval[0]) / (high - low) == pytest.approx(1, abs=0.12)
+    assert result.interval == pytest.approx((low, high), abs=0.04)
+    assert (result.interval[1] - result.interval[0]) / (high - low) == pytest.approx(1, abs=0.2)
 
 
 def test_metrics_that_are_means_go_through_compare() -> None:
-    gold, a, b = ["x", "y"] * 20, ["x", "y"] * 20, ["x", "x"] * 20
+    gold, a, b = ["red cat", "y"] * 20, ["red cat", "y"] * 20, ["red cat", "x"] * 20
     result = compare_predictions("exact_match", a, b, gold, margin=0.1, seed=3)
     scores = [row_scores("exact_match", said, gold) for said in (a, b)]
     assert scores[0] is not None
     assert scores[1] is not None
     assert result == compare(scores[0], scores[1], margin=0.1, seed=3)
     assert result.test == "exact McNemar"
-    assert compare_predictions("token_f1", ["a b"] * 30, ["a"] * 30, ["a b", "b a"] * 15).test == "paired bootstrap"
+    assert compare_predictions("token_f1", ["red cat"] * 40, ["red"] * 40, a).test == "paired bootstrap"
 
 
 def test_stance_and_labels_go_through() -> None:
@@ -214,8 +227,10 @@ def test_score_intervals() -> None:
     value, (low, high) = score_interval("macro_f1", gold, gold)
     assert (value, high) == (1.0, 1.0)
     assert low == pytest.approx(1 - 3.8415 / 103.8415, rel=1e-4)
-    value, (low, high) = score_interval("token_f1", ["a b"] * 40 + ["c"] * 40, ["b"] * 40 + ["c d"] * 40)
-    assert low < value == high or low < value < high or high - low < 0.1
+    value, (low, high) = score_interval("token_f1", ["red cat"] * 60 + [None] * 40, ["red"] * 100)
+    half = 1.96 * (0.6 * 0.4) ** 0.5 * (2 / 3) / 10  # rows score 2/3 or 0
+    assert value == pytest.approx(0.4)
+    assert (low, high) == pytest.approx((0.4 - half, 0.4 + half), abs=0.01)
     generator = np.random.default_rng(0)
     said = [g if generator.random() < 0.7 else "x" for g in gold]
     value, (low, high) = score_interval("macro_f1", said, gold)
@@ -231,25 +246,31 @@ def test_the_seed_decides_and_nothing_else() -> None:
     assert compare(a, b, seed=1).interval != compare(a, b, seed=2).interval
 
 
-def test_fifty_thousand_rows_of_twenty_classes_take_seconds() -> None:
+def test_ten_thousand_rows_of_twenty_classes_take_seconds() -> None:
     generator = np.random.default_rng(0)
     names = np.array([f"e{i}" for i in range(20)])
-    gold = names[generator.integers(0, 20, 50_000)]
-    a = np.where(generator.random(50_000) < 0.5, gold, names[generator.integers(0, 20, 50_000)])
-    b = np.where(generator.random(50_000) < 0.45, gold, names[generator.integers(0, 20, 50_000)])
+    gold = names[generator.integers(0, 20, 10_000)]
+    a = np.where(generator.random(10_000) < 0.5, gold, names[generator.integers(0, 20, 10_000)])
+    b = np.where(generator.random(10_000) < 0.45, gold, names[generator.integers(0, 20, 10_000)])
     began = time.monotonic()
-    result = compare_predictions("tweeteval:emoji", a.tolist(), b.tolist(), gold.tolist(), labels=names.tolist())
+    result = compare_predictions(
+        "tweeteval:emoji", a.tolist(), b.tolist(), gold.tolist(), labels=names.tolist()
+    )
     assert result.verdict == "better"
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 30  # 1.5 s on a free core
 
 
 @pytest.mark.parametrize(
     ("a", "b", "says"),
     [
-        ([], [], "0 rows cannot be compared"), ([1], [0], "1 rows cannot be compared"), ([1, 2], [1], "shapes"),
-        ([1, math.nan], [1, 1], "a: 1 scores are not finite, the first in row 1"), ([1, 1], [math.inf, 1], "b: 1 scores"),
-        (["a", "b"], [1, 2], "must be numbers"), ([[1], [1, 2]], [[1], [1]], "must be numbers"), (1, 1, "shapes"),
-        ([[[1]], [[1]]], [[[1]], [[1]]], "shapes"), ([[], []], [[], []], "shapes"), ([None, 1], [1, 1], "not finite"),
+        ([], [], "0 rows cannot be compared"), ([1], [0], "1 rows cannot be compared"),
+        ([1, 2], [1], "shapes"),
+        ([1, math.nan], [1, 1], "a: 1 scores are not finite, the first in row 1"),
+        ([1, 1], [math.inf, 1], "b: 1 scores"),
+        (["a", "b"], [1, 2], "must be numbers"), ([[1], [1, 2]], [[1], [1]], "must be numbers"),
+        (1, 1, "shapes"),
+        ([[[1]], [[1]]], [[[1]], [[1]]], "shapes"), ([[], []], [[], []], "shapes"),
+        ([None, 1], [1, 1], "not finite"),
     ],
 )  # fmt: skip
 def test_scores_that_cannot_be_compared(a: Any, b: Any, says: str) -> None:
@@ -268,8 +289,10 @@ def test_a_margin_that_makes_no_sense(margin: float) -> None:
 @pytest.mark.parametrize(
     ("metric", "a", "b", "says"),
     [
-        ("macro_f1", [], [], "0 predictions for 2 answers"), ("macro_f1", ["x"], ["x"], "1 predictions for 2"),
-        ("accuracy", [["x", "y"]], [["x", "y"], ["x", "y"]], "1 repeats against 2"), ("f1", ["x"], ["x"], "does not exist"),
+        ("macro_f1", [], [], "0 predictions for 2 answers"),
+        ("macro_f1", ["x"], ["x"], "1 predictions for 2"),
+        ("accuracy", [["x", "y"]], [["x", "y"], ["x", "y"]], "1 repeats against 2"),
+        ("f1", ["x"], ["x"], "does not exist"),
         ("macro_f1", [["x", "y"], ["x"]], [["x", "y"], ["x", "y"]], "1 predictions for 2"),
         ("macro_f1", [["x", "y"], None], [["x", "y"], ["x", "y"]], "0 predictions for 2"),
     ],

@@ -60,8 +60,16 @@ def test_equals_scikit_learn(rows: list[tuple[str, str | None]]) -> None:
     for metric, labels, expected in (
         ("macro_f1", None, f1_score(gold, plain, labels=present, average="macro", zero_division=0)),
         ("macro_f1", every, f1_score(gold, plain, labels=every, average="macro", zero_division=0)),
-        ("tweeteval:sentiment", every, recall_score(gold, plain, labels=every, average="macro", zero_division=0)),
-        ("tweeteval:stance", every, f1_score(gold, plain, labels=["b", "c"], average="macro", zero_division=0)),
+        (
+            "tweeteval:sentiment",
+            every,
+            recall_score(gold, plain, labels=every, average="macro", zero_division=0),
+        ),
+        (
+            "tweeteval:stance",
+            every,
+            f1_score(gold, plain, labels=["b", "c"], average="macro", zero_division=0),
+        ),
     ):
         assert evaluate(metric, said, gold, labels=labels) == pytest.approx(expected, abs=1e-12)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import itertools
 import math
 
 import numpy as np
@@ -27,9 +28,12 @@ def test_examples() -> None:
     [
         (0.10, (0.05, 0.15), 0.001, "better"), (-0.10, (-0.15, -0.05), 0.001, "worse"),
         (0.01, (0.005, 0.015), 0.001, "better"),  # small, but sure
-        (0.10, (0.05, 0.15), 0.05, "too few rows to tell"), (0.10, (0.0, 0.15), 0.001, "too few rows to tell"),
-        (0.01, (0.005, 0.015), 0.2, "tied"), (0.0, (-0.02, 0.02), 1.0, "tied"), (0.0, (0.0, 0.0), 1.0, "tied"),
-        (0.0, (-0.03, 0.02), 1.0, "too few rows to tell"), (0.0, (-0.02, 0.03), 1.0, "too few rows to tell"),
+        (0.10, (0.05, 0.15), 0.05, "too few rows to tell"),
+        (0.10, (0.0, 0.15), 0.001, "too few rows to tell"),
+        (0.01, (0.005, 0.015), 0.2, "tied"), (0.0, (-0.02, 0.02), 1.0, "tied"),
+        (0.0, (0.0, 0.0), 1.0, "tied"),
+        (0.0, (-0.03, 0.02), 1.0, "too few rows to tell"),
+        (0.0, (-0.02, 0.03), 1.0, "too few rows to tell"),
     ],
 )  # fmt: skip
 def test_verdict(difference: float, interval: tuple[float, float], p: float, expected: str) -> None:
@@ -61,7 +65,7 @@ def test_holm_equals_the_slow_form_is_monotone_and_never_helps(p_values: list[fl
     assert adjusted == slow_holm(p_values)
     assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
     pairs = sorted(zip(p_values, adjusted, strict=True))
-    assert all(x[1] <= y[1] for x, y in zip(pairs, pairs[1:], strict=False))
+    assert all(x[1] <= y[1] for x, y in itertools.pairwise(pairs))
     assert holm(p_values[::-1]) == adjusted[::-1]
 
 
@@ -101,7 +105,8 @@ def test_more_rows_show_less(n: int, share: float) -> None:
     "arguments",
     [
         {}, {"sd": 1.0, "discordant_share": 0.5}, {"sd": -1.0}, {"sd": math.nan}, {"sd": math.inf},
-        {"discordant_share": 1.5}, {"discordant_share": math.nan}, {"sd": 1.0, "power": 1.0}, {"sd": 1.0, "alpha": 0.0},
+        {"discordant_share": 1.5}, {"discordant_share": math.nan}, {"sd": 1.0, "power": 1.0},
+        {"sd": 1.0, "alpha": 0.0},
     ],
 )  # fmt: skip
 def test_what_makes_no_sense(arguments: dict[str, float]) -> None:

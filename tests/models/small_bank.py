@@ -23,12 +23,17 @@ def module(layer: int, target: str) -> str:
     return f"model.layers.{layer}.{part}.{target}"
 
 
-def write_base(folder: Path, *, width: int = WIDTH, seed: int = 0, tokens: dict[str, int] | None = None) -> Path:
+def write_base(
+    folder: Path, *, width: int = WIDTH, seed: int = 0, tokens: dict[str, int] | None = None
+) -> Path:
     """A base of two layers: config.json and one safetensors file."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     sizes = {"q_proj": (width, width), "down_proj": (width, WIDE), "up_proj": (WIDE, width)}
-    tensors = {"model.embed_tokens.weight": rng.normal(size=(ROWS, width)), "model.norm.weight": np.ones(width)}
+    tensors = {
+        "model.embed_tokens.weight": rng.normal(size=(ROWS, width)),
+        "model.norm.weight": np.ones(width),
+    }
     for layer in range(LAYERS):
         for target, size in sizes.items():
             tensors[f"{module(layer, target)}.weight"] = rng.normal(size=size)
@@ -40,13 +45,17 @@ def write_base(folder: Path, *, width: int = WIDTH, seed: int = 0, tokens: dict[
     return folder
 
 
-def write_tokenizer(folder: Path, tokens: dict[str, int], *, added: dict[str, int] | None = None, pad: str | None = None):
+def write_tokenizer(
+    folder: Path, tokens: dict[str, int], *, added: dict[str, int] | None = None, pad: str | None = None
+):
     extra = [{"content": token, "id": index} for token, index in (added or {}).items()]
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": tokens}, "added_tokens": extra}))
     (folder / "tokenizer_config.json").write_text(json.dumps({"pad_token": pad}))
 
 
-def tensors(*, seed: int = 0, rank: int = 2, shapes=SHAPES, targets=TARGETS, layers=LAYERS) -> dict[str, np.ndarray]:
+def tensors(
+    *, seed: int = 0, rank: int = 2, shapes=SHAPES, targets=TARGETS, layers=LAYERS
+) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     made = {}
     for layer in range(layers):
@@ -58,7 +67,9 @@ def tensors(*, seed: int = 0, rank: int = 2, shapes=SHAPES, targets=TARGETS, lay
     return made
 
 
-def write_adapter(folder: Path, weights: dict[str, np.ndarray] | None = None, *, card: str | None = CARD, **config) -> Path:
+def write_adapter(
+    folder: Path, weights: dict[str, np.ndarray] | None = None, *, card: str | None = CARD, **config
+) -> Path:
     """A PEFT folder; ``config`` overrides single fields."""
     folder.mkdir(parents=True, exist_ok=True)
     fields = {
@@ -72,12 +83,16 @@ def write_adapter(folder: Path, weights: dict[str, np.ndarray] | None = None, *,
     return folder
 
 
-def random_adapter(seed: int, *, ranks=(2, 3), shape=(5, 4), modules=("a", "b"), dtype=np.float32) -> LoraAdapter:
+def random_adapter(
+    seed: int, *, ranks=(2, 3), shape=(5, 4), modules=("a", "b"), dtype=np.float32
+) -> LoraAdapter:
     """An adapter in memory with a rank of its own for each module."""
     rng = np.random.default_rng(seed)
     made = {
         name: LoraDelta(
-            rng.normal(size=(rank, shape[1])).astype(dtype), rng.normal(size=(shape[0], rank)).astype(dtype), 0.5 + seed
+            rng.normal(size=(rank, shape[1])).astype(dtype),
+            rng.normal(size=(shape[0], rank)).astype(dtype),
+            0.5 + seed,
         )
         for name, rank in zip(modules, ranks, strict=True)
     }
@@ -85,6 +100,6 @@ def random_adapter(seed: int, *, ranks=(2, 3), shape=(5, 4), modules=("a", "b"),
 
 
 def dense(adapter: LoraAdapter, names, shape=(5, 4)) -> np.ndarray:
-    """All deltas of the named modules in full, zeros where there is none, as one vector: the slow restatement."""
+    """All deltas of the named modules in full, zeros where there is none, as one vector."""
     parts = [adapter.delta(n) if n in adapter.modules else np.zeros(shape) for n in names]
     return np.concatenate([part.ravel() for part in parts])

@@ -6,7 +6,7 @@ import hashlib
 import json
 
 import pytest
-from small_bank import CARD, write_adapter
+from small_bank import CARD, PREFIX, module, tensors, write_adapter
 
 from kshot.errors import AdapterError, InputError, ModelError
 from kshot.models.bank import Bank
@@ -26,7 +26,12 @@ def test_entries_are_sorted_and_tell_what_folders_say(bank):
     weights = (bank / "smith" / "adapter_model.safetensors").read_bytes()
     assert one.sha256 == hashlib.sha256(weights).hexdigest()
     assert one.size_bytes == len(weights)
-    assert (one.base, one.licence, one.datasets, one.peft_type) == ("owner/base", "mit", ("owner/rows",), "LORA")
+    assert (one.base, one.licence, one.datasets, one.peft_type) == (
+        "owner/base",
+        "mit",
+        ("owner/rows",),
+        "LORA",
+    )
     assert (one.rank_text, other.alpha_text, one.targets) == ("2", "3", ("down_proj", "q_proj"))
     assert one.problem is None
 
@@ -38,8 +43,6 @@ def test_rows_are_plain_json(bank):
 
 
 def test_ranks_of_modules_are_listed(tmp_path):
-    from small_bank import PREFIX, module, tensors
-
     weights = tensors()
     for side, cut in (("A", slice(0, 1)), ("B", (slice(None), slice(0, 1)))):
         key = f"{PREFIX}{module(1, 'q_proj')}.lora_{side}.weight"
@@ -58,7 +61,7 @@ def test_one_bad_entry_stops_nothing(bank):
     assert "is no JSON" in entries[0].problem
     assert "pickled weights only" in entries[3].problem
     assert entries[3].size_bytes == 1
-    with pytest.raises(AdapterError, match="aaa: .*is no JSON"):
+    with pytest.raises(AdapterError, match=r"aaa: .*is no JSON"):
         Bank(bank).adapter("aaa")
 
 
@@ -73,7 +76,9 @@ def test_what_is_passed_over(bank):
 def test_lists_of_folders_banks_and_adapters(bank, tmp_path):
     write_adapter(tmp_path / "other" / "smith")
     write_adapter(tmp_path / "mason")
-    names = [entry.name for entry in Bank([str(bank), tmp_path / "mason", tmp_path / "other" / "smith"]).entries]
+    names = [
+        entry.name for entry in Bank([str(bank), tmp_path / "mason", tmp_path / "other" / "smith"]).entries
+    ]
     assert names == ["bank/smith", "mason", "other/smith", "words/brewer"]
     assert len(Bank([bank, bank / "smith", f"{bank}/../bank"])) == 2
 
@@ -112,7 +117,9 @@ def test_places_where_nothing_is(bank, tmp_path, places):
 
 
 def test_a_hub_id_is_not_downloaded_unasked():
-    with pytest.raises(ModelError, match=r"owner/absent: no such folder, and not in the local hub cache .*allow downloads"):
+    with pytest.raises(
+        ModelError, match=r"owner/absent: no such folder, and not in the local hub cache .*allow downloads"
+    ):
         Bank(["owner/absent@main"])
 
 

@@ -82,7 +82,10 @@ def test_sums_are_kept_in_double():
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
 def test_gram_is_the_table_of_inner_products(count, monkeypatch):
-    adapters = [random_adapter(s, ranks=(1 + s % 3, 2), modules=("a", "b") if s % 2 else ("b", "c")) for s in range(count)]
+    adapters = [
+        random_adapter(s, ranks=(1 + s % 3, 2), modules=("a", "b") if s % 2 else ("b", "c"))
+        for s in range(count)
+    ]
     whole = gram([adapter.modules for adapter in adapters])
     slow = [[one.inner(other) for other in adapters] for one in adapters]
     np.testing.assert_allclose(whole, np.reshape(slow, (count, count)), rtol=1e-12, atol=1e-12)
@@ -109,7 +112,10 @@ def test_ab_cosines_need_equal_shapes():
 
 @given(SEEDS, st.floats(-3, 3), st.floats(-3, 3))
 def test_summed_is_the_sum(seed, first, second):
-    one, other = random_adapter(seed, dtype=np.float64).modules["a"], random_adapter(seed + 1, dtype=np.float64).modules["b"]
+    one, other = (
+        random_adapter(seed, dtype=np.float64).modules["a"],
+        random_adapter(seed + 1, dtype=np.float64).modules["b"],
+    )
     whole = summed([one, other], [first, second])
     assert (whole.rank, whole.scaling) == (one.rank + other.rank, 1.0)
     np.testing.assert_allclose(whole.dense(), first * one.dense() + second * other.dense(), atol=1e-9)

@@ -12,7 +12,7 @@ import torch
 
 from kshot.data.example import Example, Message
 from kshot.errors import ModelError
-from kshot.models.generate import Decoding, generate_replies
+from kshot.models.generate import Decoding, _Stop, generate_replies
 
 ROWS = [*tiny.ROWS, *(Example(f"word {i} " * (i + 1), "x") for i in range(6))]
 
@@ -59,7 +59,10 @@ def test_rows_that_are_done_leave_the_batch_and_disturb_nobody(kind):
     assert min(widths) < max(widths) == len(ROWS)
     assert {reply.finish_reason for reply in found} >= {"stop"}
     for turns, reply in zip(tiny.conversations(ROWS), found, strict=True):
-        assert reply.completion_tokens == len(own(loaded, turns, 16))
+        tokens = own(loaded, turns, 16)
+        assert reply.completion_tokens == len(tokens)
+        body = tokens[:-1] if tokens[-1] in loaded.end_ids else tokens
+        assert reply.text == loaded.text.decode(body)
 
 
 def test_the_same_list_gives_the_same_replies():
@@ -134,6 +137,10 @@ def test_stop_strings_cut_the_reply_and_end_it():
             assert after == before
     assert stopped > 2
     assert any(a.completion_tokens < b.completion_tokens for a, b in zip(cut, free, strict=True))
+
+
+def test_a_token_that_holds_two_stops_is_cut_at_the_first():
+    assert _Stop(("\n", "b"), tiny.loaded().text).cut("a\n\nb") == "a"
 
 
 def test_a_stop_string_of_many_tokens_is_seen():

@@ -14,9 +14,15 @@ from kshot.models.lora_config import lora_config, read_config, unsupported
 
 PLAIN = {"peft_type": "LORA", "r": 8, "lora_alpha": 16, "target_modules": ["q_proj", "v_proj"]}
 MODULES = [
-    "q_proj", "model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.v_proj", "model.layers.10.self_attn.q_proj",
-    "model.layers.1.mlp.experts.2.w1", "model.layers.1.my_q_proj", "decoder.block.3.q_proj", "lm_head",
-]  # fmt: skip
+    "q_proj",
+    "model.layers.0.self_attn.q_proj",
+    "model.layers.1.self_attn.v_proj",
+    "model.layers.10.self_attn.q_proj",
+    "model.layers.1.mlp.experts.2.w1",
+    "model.layers.1.my_q_proj",
+    "decoder.block.3.q_proj",
+    "lm_head",
+]
 
 
 def test_scaling_is_alpha_over_rank_or_its_root():
@@ -27,10 +33,17 @@ def test_scaling_is_alpha_over_rank_or_its_root():
 @pytest.mark.parametrize(
     "pattern",
     [
-        {}, {"q_proj": 4}, {"layers.1.*": 2, "q_proj": 4}, {"^model.layers.0.self_attn.q_proj": 3}, {"proj": 5},
-        {r"layers\.\d+\.self_attn\.(q|v)_proj": 6}, {"model.layers.1": 9}, {"": 7}, {"self_attn.q_proj": 1, "q_proj": 2},
+        {},
+        {"q_proj": 4},
+        {"layers.1.*": 2, "q_proj": 4},
+        {"^model.layers.0.self_attn.q_proj": 3},
+        {"proj": 5},
+        {r"layers\.\d+\.self_attn\.(q|v)_proj": 6},
+        {"model.layers.1": 9},
+        {"": 7},
+        {"self_attn.q_proj": 1, "q_proj": 2},
     ],
-)  # fmt: skip
+)
 def test_patterns_match_as_in_peft(pattern):
     config = lora_config(PLAIN | {"rank_pattern": pattern, "alpha_pattern": pattern})
     for module in MODULES:
@@ -42,20 +55,30 @@ def test_patterns_match_as_in_peft(pattern):
 @pytest.mark.parametrize(
     "fields",
     [
-        {}, {"target_modules": ["self_attn.q_proj"]}, {"target_modules": r".*layers\.\d\..*"}, {"target_modules": "q_proj"},
-        {"exclude_modules": ["layers.1.self_attn.v_proj"]}, {"exclude_modules": r".*\.1\..*"},
-        {"layers_to_transform": [0, 10]}, {"layers_to_transform": 1}, {"layers_to_transform": []},
-        {"layers_to_transform": [3], "layers_pattern": "block"}, {"layers_to_transform": [1], "layers_pattern": ["h", "layers"]},
-        {"target_modules": ["w1"], "layers_to_transform": [2]}, {"target_modules": ["w1"], "layers_to_transform": [1]},
+        {},
+        {"target_modules": ["self_attn.q_proj"]},
+        {"target_modules": r".*layers\.\d\..*"},
+        {"target_modules": "q_proj"},
+        {"exclude_modules": ["layers.1.self_attn.v_proj"]},
+        {"exclude_modules": r".*\.1\..*"},
+        {"layers_to_transform": [0, 10]},
+        {"layers_to_transform": 1},
+        {"layers_to_transform": []},
+        {"layers_to_transform": [3], "layers_pattern": "block"},
+        {"layers_to_transform": [1], "layers_pattern": ["h", "layers"]},
+        {"target_modules": ["w1"], "layers_to_transform": [2]},
+        {"target_modules": ["w1"], "layers_to_transform": [1]},
         {"target_modules": []},
     ],
-)  # fmt: skip
+)
 def test_targets_match_as_in_peft(fields):
     fields = PLAIN | fields
     theirs = PeftLoraConfig(**{key: value for key, value in fields.items() if key != "peft_type"})
     for module in MODULES:
         found = check_target_module_exists(theirs, module)
-        assert lora_config(fields).is_target(module) == (bool(found) and "Excluded" not in type(found).__name__)
+        assert lora_config(fields).is_target(module) == (
+            bool(found) and "Excluded" not in type(found).__name__
+        )
 
 
 def test_all_linear_leaves_the_question_open():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
@@ -15,8 +16,12 @@ from safetensors.torch import save_file
 from kshot.errors import ModelError
 from kshot.models import safetensor_files
 from kshot.models.safetensor_files import (
-    file_sha256, folder_header, packed, read_header, write_bytes,
-)  # fmt: skip
+    file_sha256,
+    folder_header,
+    packed,
+    read_header,
+    write_bytes,
+)
 
 
 def raw(path, header, body=b""):
@@ -28,7 +33,9 @@ def raw(path, header, body=b""):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
 def test_values_are_exactly_those_that_torch_reads(tmp_path, dtype):
     torch.manual_seed(0)
-    value = torch.cat([torch.randn(30) * 1e3, torch.tensor([0.0, -0.0, float("inf"), float("nan"), 1e-30])]).to(dtype)
+    value = torch.cat(
+        [torch.randn(30) * 1e3, torch.tensor([0.0, -0.0, float("inf"), float("nan"), 1e-30])]
+    ).to(dtype)
     save_file({"x": value.reshape(5, 7), "y": torch.ones(2, dtype=dtype)}, tmp_path / "m.safetensors")
     found = read_header(tmp_path / "m.safetensors")["x"]
     wide = np.float64 if dtype == torch.float64 else np.float32
@@ -118,10 +125,8 @@ def test_a_missing_file_and_a_folder(tmp_path):
 def test_any_bytes_give_tensors_or_a_model_error(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("any") / "m.safetensors"
     path.write_bytes(data)
-    try:
-        read_header(path)
-    except ModelError as error:
-        assert "m.safetensors" in str(error)
+    with contextlib.suppress(ModelError):
+        assert isinstance(read_header(path), dict)
 
 
 def test_shards_are_read_together(tmp_path):

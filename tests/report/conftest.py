@@ -153,7 +153,7 @@ def sample_bank() -> tuple[BankRow, ...]:
                 perplexity=2.718281828 ** (loss * 0.8),
                 test_value=right * 0.85,
                 test_interval=interval(right * 0.85, 400),
-                verdict="usable",
+                verdict="better" if right > 0.3 else "worse",
             )
         )
     for place in range(8):
@@ -167,13 +167,12 @@ def sample_bank() -> tuple[BankRow, ...]:
                 perplexity=18.0 + place,
                 test_value=0.04,
                 test_interval=(0.02, 0.06),
+                verdict="worse",
             )
         )
     copy = ("near copy of trade-01-miller (cosine 0.9997)",)
-    rows.append(replace(rows[1], name="miller-again", findings=copy, verdict="near copy"))
-    rows.append(
-        replace(rows[1], name="miller-rank-4", rank=4, alpha=8.0, findings=(copy[0],), verdict="near copy")
-    )
+    rows.append(replace(rows[1], name="miller-again", findings=copy))
+    rows.append(replace(rows[1], name="miller-rank-4", rank=4, alpha=8.0, findings=(copy[0],)))
     for name, finding in (
         ("other-base", "base.layers.0.q_proj is 64 wide, this base has 128"),
         ("zeros", "all B are zero: no effect"),
@@ -186,7 +185,6 @@ def sample_bank() -> tuple[BankRow, ...]:
                 findings=(finding,),
                 usable=False,
                 size_bytes=600_000,
-                verdict="turned away",
             )
         )
     return tuple(rows)

@@ -140,6 +140,10 @@ def test_every_system_adapter_finding_and_refusal_is_told(text, sample):
         assert html.escape(name) in text
     for finding in sample.findings:
         assert html.escape(finding.sentence) in text
+    assert text.count("</span>usable, with findings<") == 2
+    assert text.count("</span>turned away<") == 2
+    assert text.count('<span class="sub">worse</span>') == 17
+    assert text.count("near copy of trade-01-miller (cosine 0.9997)") >= 2
     assert "Nothing left this machine." in text
     assert "9f2c51d0a7e81b44" in text
     assert "selection score 45.0 % on the shots, no evidence" in text
@@ -191,6 +195,22 @@ def test_folds_are_announced(sample):
     text = html_page(replace(sample, task=task, headline=headline_of(task, miniature=True)))
     assert "No held-out test file." in text
     assert "no held-out test file: 3 x 5-fold" in re.search("<h1[^>]*>(.*?)</h1>", text)[1]
+
+
+def test_single_adapters_are_folded_but_told(sample):
+    singles = tuple(replace(sample.systems[1], name=f"adapter: {place}") for place in range(24))
+    text = html_page(replace(sample, systems=(*sample.systems, *singles)))
+    assert len(re.findall(r'class="[^"]*foldable', text)) == 24
+    assert "The 24 single adapters are left out here" in text
+    assert not re.search(r'<tr role="row"[^>]*foldable', html_page(sample))
+
+
+def test_a_run_without_reference_compares_nothing(sample):
+    alone = replace(sample.systems[0], difference=None, difference_interval=None, p=None, p_holm=None)
+    task = replace(sample.task, reference="none")
+    text = html_page(replace(sample, task=task, systems=(alone,), recommended=None, because="nothing ran."))
+    assert "There is nothing to compare with" in text
+    assert "against none" not in text
 
 
 def dom_of(address, profile):

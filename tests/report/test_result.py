@@ -161,3 +161,25 @@ def test_systems_are_found_by_name():
     assert report().system("zero-shot") == system()
     assert report().system("nobody") is None
     assert report().system(None) is None
+
+
+def test_many_single_adapters_are_folded_and_chosen_ones_are_not():
+    def with_singles(count, **changes):
+        singles = tuple(system(name=f"adapter: {place}", kind="adapter") for place in range(count))
+        chosen = system(name="best adapter on the shots", kind="adapter")
+        return report(systems=(system(), chosen, *singles), **changes)
+
+    assert with_singles(3).folded == ()
+    assert with_singles(3).main_systems == with_singles(3).systems
+    many = with_singles(5, recommended="adapter: 2")
+    assert [item.name for item in many.folded] == ["adapter: 0", "adapter: 1", "adapter: 3", "adapter: 4"]
+    assert [item.name for item in many.main_systems] == [
+        "zero-shot",
+        "best adapter on the shots",
+        "adapter: 2",
+    ]
+
+
+def test_differences_name_their_reference_where_it_ran():
+    assert report().against == "against zero-shot"
+    assert report(task=replace(TASK, reference="none")).against == "difference"

@@ -87,3 +87,11 @@ def test_the_last_lines_do_not_recommend_what_is_not_shown(sample):
     )
     assert lines[1] == "left this machine: a; b"
     assert "... and 2 more findings in the report" in lines
+
+
+def test_single_adapters_are_counted_not_listed(sample):
+    singles = tuple(replace(sample.systems[1], name=f"adapter: {place}") for place in range(24))
+    text = shown(replace(sample, systems=(*sample.systems, *singles)), 140)
+    assert "adapter: " not in text
+    assert "and 24 single adapters: see the report" in text
+    assert "best adapter on the shots" in text

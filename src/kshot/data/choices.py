@@ -57,12 +57,12 @@ def read_choices(
         return tuple(texts), None
     found = values.get(key)
     if isinstance(found, Mapping) and {"text", "label"} <= found.keys():
-        return _texts(found["text"], key), _texts(found["label"], key)
+        return _paired(_texts(found["text"], key), _texts(found["label"], key), key)
     if isinstance(found, Mapping):
         return _texts(list(found.values()), key), _texts(list(found), key)
     if isinstance(found, list) and found and all(isinstance(entry, Mapping) for entry in found):
-        pairs = [(entry.get("text"), entry.get("label")) for entry in found]
-        return _texts([a for a, _ in pairs], key), _texts([b for _, b in pairs], key)
+        labels = _texts([entry.get("label") for entry in found], key)
+        return _paired(_texts([entry.get("text") for entry in found], key), labels, key)
     return _texts(found, key), None
 
 
@@ -125,3 +125,14 @@ def _texts(found: Any, key: str) -> tuple[str, ...]:
     if not isinstance(found, list):
         raise DataError(f"field {key!r} is {kind(found)}, expected a list of choices")
     return tuple(answer_text(entry, f"{key}[{index}]") for index, entry in enumerate(found))
+
+
+def _paired(
+    texts: tuple[str, ...], labels: tuple[str, ...], key: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if len(texts) != len(labels):
+        raise DataError(f"field {key!r} has {len(texts)} texts and {len(labels)} labels; expected one each")
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise DataError(f"field {key!r} has two choices with the label {twice!r}; every label must differ")
+    return texts, labels

@@ -40,5 +40,12 @@ def kind(value: Any) -> str:
     """What a value is, in words."""
     if isinstance(value, float):
         return f"a number with a fraction ({value})"
-    words = {str: "text", bool: "true or false", type(None): "null", list: "a list", dict: "an object", int: "a number"}
+    words = {
+        str: "text",
+        bool: "true or false",
+        type(None): "null",
+        list: "a list",
+        dict: "an object",
+        int: "a number",
+    }
     return words.get(type(value), type(value).__name__)

@@ -48,13 +48,13 @@ def read_yaml(path: Path) -> YamlTree:
     Raises:
         TaskError: The file cannot be read, or holds something that is refused.
     """
-    if path.is_dir():
-        raise TaskError(
-            f"{path}: this is a folder; give the task file in it, for example {path / 'task.yaml'}"
-        )
-    if not path.exists():
-        raise TaskError(f"{path}: {no_such_path(path)}")
     try:
+        if path.is_dir():
+            raise TaskError(f"{path}: this is a folder; give the task file in it, as {path / 'task.yaml'}")
+        if not path.exists():
+            raise TaskError(f"{path}: {no_such_path(path)}")
+        if not path.is_file():
+            raise TaskError(f"{path}: this is no regular file; expected a task file")
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)
     except (OSError, ValueError) as error:

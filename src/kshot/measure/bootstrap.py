@@ -72,8 +72,8 @@ def _draw(counts: NDArray[np.int64], size: int, generator: np.random.Generator) 
 def percentile_interval(values: Floats, *, confidence: float = 0.95) -> tuple[float, float]:
     """The percentile interval of resampled values.
 
-    >>> percentile_interval(np.arange(41.0))
-    (1.0, 39.0)
+    >>> percentile_interval(np.arange(81.0), confidence=0.5)
+    (20.0, 60.0)
     """
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)

@@ -94,9 +94,10 @@ def guard(
     With an embedder, kept rows of cosine 0.95 or more are flagged, never dropped. Rows may be a stream; their
     order and number change no verdict. Of several protected rows under one rule the first is named.
 
-    A prompt is taken whole, with the turns before it; with choices it is compared both without and with
-    them, and each user turn of a row is compared as well, since pools keep the same question in other forms.
-    Prompts of a few words pass 0.7 easily: two of ten words with two of them changed have F = 0.8.
+    A prompt is taken whole, with the turns before it, and with choices both without and with them. Pools keep
+    the same question in other forms, so of a row each user turn is compared as well, and the prompt
+    without its first line (where instruction data has the instruction) or the template text it begins with.
+    Short prompts pass 0.7 easily: two of ten words that differ in two have F = 0.8.
 
     Args:
         rows: What is to be let through: shots, or rows of open data.
@@ -119,12 +120,13 @@ def guard(
     """
     named = protected if isinstance(protected, Mapping) else {"protected": protected}
     templates = [tokens(text) for text in template_texts]
+    wordings = [text.strip() for text in template_texts if text.strip()]
     groups = [_Group(name, group, templates, overlap, run) for name, group in named.items()]
     overlaps: list[Overlap] = []
     flagged: list[Overlap] = []
     total = 0
     for block in _blocks(rows):
-        read = [_Read.of(row) for row in block]
+        read = [_Read.of(row, wordings) for row in block]
         found = [hit for group in groups for hit in group.overlaps(read, total)]
         overlaps += sorted(found, key=lambda hit: hit.row)
         if embedder is not None:
@@ -161,9 +163,9 @@ class _Read:
     words: list[str]
 
     @classmethod
-    def of(cls, row: Example) -> _Read:
+    def of(cls, row: Example, wordings: Sequence[str]) -> _Read:
         turns = (turn.content for turn in row.history if turn.role == "user")
-        views = dict.fromkeys((*_views(row), *turns, row.prompt))
+        views = dict.fromkeys((*_views(row), row.prompt, *turns, *_bare(row.prompt, wordings)))
         return cls(_keys(row, views), tuple(map(tokens, views)), _run_words(row))
 
 
@@ -217,6 +219,13 @@ def _views(row: Example) -> list[str]:
     """What a row asks, as texts to compare: without its choices, and with them."""
     asked = "\n".join([*(turn.content for turn in row.history), row.prompt])
     return [asked, "\n".join([asked, *row.choices])] if row.choices else [asked]
+
+
+def _bare(prompt: str, wordings: Sequence[str]) -> list[str]:
+    """A prompt without its first line, and without a wording that it begins with: without an instruction."""
+    _, _, below = prompt.strip().partition("\n")
+    rests = [prompt.strip().removeprefix(wording) for wording in wordings]
+    return [rest.strip() for rest in (below, *rests) if rest.strip()]
 
 
 def _keys(row: Example, views: Iterable[str]) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 from typing import Final, final
 
@@ -47,13 +47,12 @@ class OverlapIndex:
         self._ids: dict[str, int] = {}
         stored = [[self._ids.setdefault(token, len(self._ids) + 1) for token in text] for text in texts]
         self._texts = [self._coded(ids) for ids in stored]
-        numbered = [_numbered(ids) for ids in stored]
-        frequency = Counter(token for text in numbered for token in text)
+        frequency = Counter(token for ids in stored for token in ids)
         order = sorted(frequency, key=frequency.__getitem__)  # stable: ties by first appearance
         self._rank = {token: rank for rank, token in enumerate(order)}
         self._postings: list[list[int]] = [[] for _ in order]
-        for index, text in enumerate(numbered):
-            for rank in sorted(self._rank[token] for token in text)[: self._prefix(len(text))]:
+        for index, ids in enumerate(stored):
+            for rank in set(sorted(self._rank[token] for token in ids)[: self._prefix(len(ids))]):
                 self._postings[rank].append(index)
 
     def above(self, text: Tokens) -> Iterator[tuple[int, float]]:
@@ -61,7 +60,7 @@ class OverlapIndex:
         from rapidfuzz.distance import LCSseq
 
         ids = [self._ids.get(token, 0) for token in text]
-        known = sorted(rank for token in _numbered(ids) if (rank := self._rank.get(token)) is not None)
+        known = sorted(rank for token in ids if (rank := self._rank.get(token)) is not None)
         unknown = len(ids) - len(known)  # the rarest of all: they come first and match nothing
         probes = known[: max(0, self._prefix(len(ids)) - unknown)]
         candidates = {index for rank in probes for index in self._postings[rank]}
@@ -155,19 +154,6 @@ class RunIndex:
             row, begin = int(rows[pick]), int(places[pick] - starts[rows[pick]])
             found.append((row, int(owners[pick]), " ".join(texts[row][begin : begin + self._length])))
         return found
-
-
-def _numbered(ids: list[int]) -> list[Hashable]:
-    """Numbers told apart by occurrence, so that sets of them count repeats."""
-    if len(set(ids)) == len(ids):
-        return list(ids)
-    seen: dict[int, int] = {}
-    numbered: list[Hashable] = []
-    for token in ids:
-        count = seen.get(token, 0)
-        seen[token] = count + 1
-        numbered.append((token, count) if count else token)
-    return numbered
 
 
 def _template_pieces(templates: Iterable[Tokens]) -> dict[int, set[tuple[str, ...]]]:

@@ -18,8 +18,7 @@ from kshot.models.adapter_files import AdapterFiles, Pair, adapter_files
 from kshot.models.adapter_tokenizer import tokenizer_problem
 from kshot.models.bank_entry import BankEntry
 from kshot.models.base_weights import BaseWeights
-from kshot.models.copies import Sketcher, copies
-from kshot.models.delta import Doubles
+from kshot.models.copies import Sketch, Sketcher, copies
 from kshot.models.loading import resolved
 from kshot.models.lora import LoraAdapter
 from kshot.models.lora_config import Problem
@@ -103,7 +102,7 @@ class _Passed:
     """An adapter that is worth comparing with others."""
 
     entry: BankEntry
-    sketch: Doubles
+    sketch: Sketch
 
 
 def audited(entries: Sequence[BankEntry], *, base: str | Path | None) -> Audit:
@@ -130,7 +129,7 @@ def audited(entries: Sequence[BankEntry], *, base: str | Path | None) -> Audit:
 
 def _examined(
     entry: BankEntry, base: BaseWeights | None, sketcher: Sketcher
-) -> tuple[list[Problem], Doubles | None]:
+) -> tuple[list[Problem], Sketch | None]:
     """Problems of one adapter, and its sketch where it can be compared with others."""
     files = adapter_files(entry.folder)
     if files.problems:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kshot.data.taskfile import TaskFile
 from kshot.errors import TaskError
+from kshot.measure.metrics import check_metric
 from kshot.pipeline.recipes import Recipe, chosen, missing, table
 from kshot.pipeline.workbench import Workbench
 from kshot.report.result import Refused
@@ -41,7 +42,9 @@ def make_plan(bench: Workbench) -> Plan:
 
     Raises:
         TaskError: The task file names a system that does not exist, or nothing can be built.
+        MetricError: There is no such metric.
     """
+    check_metric(bench.task.metric)
     recipes = table(bench)
     names = bench.settings.systems
     wanted, unknown = chosen(recipes, names)

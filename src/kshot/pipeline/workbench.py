@@ -87,8 +87,9 @@ class Workbench:
     def embedder(self) -> Embedder:
         """The encoder that the task file names; the hashing encoder where it names none."""
         from kshot.models.embed import load_embedder
+        from kshot.models.remember import RememberingEmbedder
 
-        return load_embedder(self.embedder_path)
+        return RememberingEmbedder(load_embedder(self.embedder_path))
 
     @cached_property
     def embedder_path(self) -> str:

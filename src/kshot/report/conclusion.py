@@ -23,6 +23,8 @@ def conclusion(report: RunReport) -> Conclusion:
     chosen = report.system(report.recommended)
     if not report.systems:
         return Conclusion("none", "No result", "No system could be measured", report.because)
+    if chosen is None and report.system(reference) is None:
+        return Conclusion("none", "No recommendation", "There is nothing to compare with", report.because)
     if chosen is None:
         return Conclusion(
             "tied", "No recommendation", f"Nothing is shown to beat {reference}", report.because

@@ -50,11 +50,9 @@ def axis_over(values: Iterable[float], *, share: bool = False, tick_count: int =
     if share:
         low, high = max(0.0, low), min(1.0, high)
     step = _round_step((high - low) / tick_count)
-    ticks = (
-        round_to(place * step)
-        for place in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    )
-    return Axis(low, high, tuple(ticks))
+    places = range(math.floor(low / step), math.ceil(high / step) + 1)
+    ticks = (round_to(place * step) for place in places)
+    return Axis(low, high, tuple(tick for tick in ticks if low <= tick <= high))
 
 
 def round_to(value: float, *, digits: int = 12) -> float:

@@ -75,7 +75,7 @@ def _leaderboard(report: RunReport, scale: Scale) -> list[str]:
     if not report.systems:
         return ["No system could be measured."]
     header = (
-        "system", "kind", "score", "95 % interval", f"against {report.task.reference}", "95 % interval", "p",
+        "system", "kind", "score", "95 % interval", report.against, "95 % interval", "p",
         "p (Holm)", "verdict", "n", "invalid", "seconds", "per row", "calls", "tokens", "money", "size",
         "selection score (on the shots, no evidence)",
     )  # fmt: skip

@@ -36,7 +36,7 @@ def figures(report: RunReport, scale: Scale) -> dict[str, Figure]:
 def difference_figure(report: RunReport, scale: Scale) -> Figure:
     """Difference to the reference with its interval, the margin as a band; empty without differences."""
     unit = 100 if scale.percent else 1
-    shown = [s for s in report.systems if s.difference is not None and math.isfinite(s.difference)][::-1]
+    shown = [s for s in report.main_systems if s.difference is not None and math.isfinite(s.difference)][::-1]
     if not shown:
         return {}
     traces = []
@@ -89,7 +89,9 @@ def bank_figure(bank: Sequence[BankRow], scale: Scale) -> Figure:
 def cost_figure(report: RunReport, scale: Scale) -> Figure:
     """Score against the seconds it took, one point a system, oracles left out; empty below two points."""
     unit = 100 if scale.percent else 1
-    shown = [s for s in report.systems if not s.oracle and _plottable(s.seconds) and math.isfinite(s.value)]
+    shown = [
+        s for s in report.main_systems if not s.oracle and _plottable(s.seconds) and math.isfinite(s.value)
+    ]
     if len(shown) < 2:
         return {}
     bounds = [_arms(system.value, system.interval, unit) for system in shown]

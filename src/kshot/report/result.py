@@ -87,6 +87,11 @@ class SystemResult:
     selection_score: float | None = None
     oracle: bool = False
 
+    @property
+    def single_adapter(self) -> bool:
+        """Whether this is one adapter of the bank as it is: ``adapter: NAME``, not one that was chosen."""
+        return self.kind == "adapter" and self.name.startswith("adapter: ")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankRow:
@@ -95,7 +100,8 @@ class BankRow:
     Attributes:
         right: Share of the shots that it answers right (a selection score).
         answer_loss: Nats per token on the shots, as ``reasoning_loss``; ``perplexity`` is exp of one of them.
-        test_value: The metric on the test rows: oracle knowledge, for orientation only.
+        test_value: The metric on the test rows: oracle knowledge, for orientation only, as is ``verdict``,
+            which says how that compares with the reference.
     """
 
     name: str
@@ -193,6 +199,24 @@ class RunReport:
     def system(self, name: str | None) -> SystemResult | None:
         """The system of that name, or None."""
         return next((system for system in self.systems if system.name == name), None)
+
+    @property
+    def against(self) -> str:
+        """The heading of differences: ``against zero-shot``, or ``difference`` where no reference ran."""
+        return f"against {self.task.reference}" if self.system(self.task.reference) else "difference"
+
+    @property
+    def folded(self) -> tuple[SystemResult, ...]:
+        """Single adapters that short forms leave out where there are more than three; the bank shows them."""
+        kept = (self.recommended, self.task.reference)
+        singles = tuple(s for s in self.systems if s.single_adapter and s.name not in kept)
+        return singles if len(singles) > 3 else ()
+
+    @property
+    def main_systems(self) -> tuple[SystemResult, ...]:
+        """The leaderboard without the folded adapters, in its order."""
+        folded = {system.name for system in self.folded}
+        return tuple(system for system in self.systems if system.name not in folded)
 
     def to_json(self, *, with_rows: bool = False) -> dict[str, Any]:
         """Plain types, values unrounded; NaN and infinity become null. Rows only on demand."""

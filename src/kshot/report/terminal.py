@@ -47,7 +47,11 @@ def leaderboard_table(report: RunReport, *, width: int | None = None) -> Table:
         width: Columns of the terminal; None shows everything.
     """
     table = Table(
-        title=Text(printable(report.headline)), box=box.SIMPLE, title_justify="left", pad_edge=False
+        title=Text(printable(report.headline)),
+        box=box.SIMPLE,
+        title_justify="left",
+        caption_justify="left",
+        pad_edge=False,
     )
     columns = [
         column for column in _columns(report, scale_of(report)) if width is None or width >= column.at_width
@@ -57,11 +61,13 @@ def leaderboard_table(report: RunReport, *, width: int | None = None) -> Table:
         table.add_column(
             column.header, justify=column.justify, no_wrap=not folds, overflow="fold" if folds else "ellipsis"
         )
-    for system in report.systems:
+    for system in report.main_systems:
         cells = [
             Text(printable(column.cell(system)), style=_style(column.header, system)) for column in columns
         ]
         table.add_row(*cells, style="dim" if system.oracle else "")
+    if report.folded:
+        table.caption = Text(f"and {len(report.folded)} single adapters: see the report", style="dim")
     return table
 
 
@@ -97,12 +103,13 @@ def printable(text: str) -> str:
 
 def _columns(report: RunReport, scale: Scale) -> list[_Column]:
     """All columns in order. Oracles show no p and no verdict of their own: they compete with nobody."""
-    against = f"against {report.task.reference}"
     return [
         _Column("system", lambda s: s.name, justify="left"),
         _Column("score", lambda s: scale.number(s.value)),
         _Column("95 % interval", lambda s: scale.interval(s.interval), at_width=72),
-        _Column(against, lambda s: "" if s.difference is None else scale.signed(s.difference), at_width=60),
+        _Column(
+            report.against, lambda s: "" if s.difference is None else scale.signed(s.difference), at_width=60
+        ),
         _Column("p (Holm)", lambda s: "" if s.p_holm is None else p_value(s.p_holm), at_width=96),
         _Column("cost", _cost, at_width=96),
         _Column("verdict", lambda s: s.verdict, justify="left"),

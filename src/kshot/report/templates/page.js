@@ -94,7 +94,7 @@
   // a long leaderboard folds its single adapters away
   const board = document.querySelector(".board");
   const foldable = board ? board.querySelectorAll(".foldable").length : 0;
-  if (board && foldable > 3 && board.tBodies[0].rows.length > 14) {
+  if (foldable) {
     const more = document.createElement("button");
     more.type = "button";
     more.className = "more";
