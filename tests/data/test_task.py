@@ -66,6 +66,19 @@ def test_a_task_with_a_test_file(tmp_path: Path) -> None:
     assert task.notes == ()
 
 
+def test_a_relative_path_is_relative_to_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    write(tmp_path / "sub", SUM, sums(6), sums(2, start=6))
+    monkeypatch.chdir(tmp_path)
+    task = Task.load("sub/task.yaml")
+    assert (task.folder, len(task.shots), len(task.test)) == (Path("sub"), 6, 2)
+    assert task.settings.absolute()["examples"]["path"] == str(tmp_path / "sub" / "shots.jsonl")
+    monkeypatch.chdir(tmp_path / "sub")
+    assert Task.load("task.yaml").shots == task.shots
+
+
 def test_all_rows_are_shots_where_k_is_absent(tmp_path: Path) -> None:
     task = Task.load(write(tmp_path, SUM, sums(7), sums(2, start=7)))
     assert {shot.prompt for shot in task.shots} == {row["prompt"] for row in sums(7)}

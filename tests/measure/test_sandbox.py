@@ -43,6 +43,20 @@ def test_examples() -> None:
     assert doctest.testmod(sandbox).failed == 0
 
 
+def test_the_sandbox_is_there_wherever_the_system_s_own_tools_can_build_one() -> None:
+    """Or every other test here would be skipped the day that the sandbox breaks."""
+    tools = shutil.which("unshare") and shutil.which("mount")
+    kernel = tuple(int(part) for part in os.uname().release.split(".")[:2] if part.isdigit())
+    if not tools or kernel < (5, 12) or os.uname().machine not in sandbox._MACHINES:
+        pytest.skip("no unshare and mount here, or too old a Linux")
+    user = ["--map-root-user"] if os.getuid() else []
+    kinds = ["unshare", *user, "--mount", "--net", "--ipc", "--uts", "--pid", "--fork"]
+    done = subprocess.run([*kinds, "mount", "-t", "tmpfs", "none", "/tmp"], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("this system lets nobody build one")
+    assert sandbox_available() is None
+
+
 @needs_sandbox
 def test_a_program_that_ends_well() -> None:
     outcome = run_code("assert 1 + 1 == 2\nprint('grüße')")

@@ -155,6 +155,8 @@ def test_repeats_are_averaged_and_rows_are_what_is_drawn() -> None:
 
 def test_predictions_of_several_repeats() -> None:
     gold = ["x", "y", "y", "x", "z"] * 12
+    wrong: list[str | None]
+    right: list[str | None]
     wrong, right = ["x", "x", "y", None, "z"] * 12, list(gold)
     for metric in ("macro_f1", "accuracy"):
         both = compare_predictions(metric, [right, wrong], [wrong, wrong], gold)

@@ -43,7 +43,13 @@ class Silent:
 
 
 TEMPLATE = Template(instruction="Which side?", kind="classification", labels=("left", "right"))
-SHOTS = (Example("0", "right"), Example("10", "right"), Example("180", "left"), Example("190", "left"), Example("20", "left"))
+SHOTS = (
+    Example("0", "right"),
+    Example("10", "right"),
+    Example("180", "left"),
+    Example("190", "left"),
+    Example("20", "left"),
+)
 
 
 def labels_of(model: LanguageModel | Classifier, texts: Sequence[str]) -> list[str]:
@@ -88,14 +94,28 @@ def test_votes_do_not_depend_on_the_order_of_shots(order: list[int], k: int) -> 
 def test_shots_stand_in_the_prompt_as_turns_in_draw_order() -> None:
     system = baselines.shots_in_prompt(Silent(), SHOTS[:2], TEMPLATE, fits=lambda conversation: True)
     turns = [(turn.role, turn.content) for turn in system.prompt(Example("7", ""))]
-    assert turns[1:] == [("user", "0"), ("assistant", "right"), ("user", "10"), ("assistant", "right"), ("user", "7")]
+    assert turns[1:] == [
+        ("user", "0"),
+        ("assistant", "right"),
+        ("user", "10"),
+        ("assistant", "right"),
+        ("user", "7"),
+    ]
     assert turns[0][0] == "system"
     assert "left, right" in turns[0][1]
 
 
 def test_as_many_shots_as_fit() -> None:
-    system = baselines.shots_in_prompt(Silent(), SHOTS, TEMPLATE, fits=lambda conversation: len(conversation) <= 6)
-    assert [turn.content for turn in system.prompt(Example("7", ""))][1:] == ["0", "right", "10", "right", "7"]
+    system = baselines.shots_in_prompt(
+        Silent(), SHOTS, TEMPLATE, fits=lambda conversation: len(conversation) <= 6
+    )
+    assert [turn.content for turn in system.prompt(Example("7", ""))][1:] == [
+        "0",
+        "right",
+        "10",
+        "right",
+        "7",
+    ]
     assert system.note == "2 of 5 shots as earlier turns"
     with pytest.raises(DataError, match="not even one shot fits"):
         baselines.shots_in_prompt(Silent(), SHOTS, TEMPLATE, fits=lambda conversation: False)

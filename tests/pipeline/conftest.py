@@ -10,7 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
-COLOURS = {"warm": ("red", "orange", "amber", "scarlet", "crimson"), "cold": ("blue", "teal", "navy", "azure", "cyan")}
+COLOURS = {
+    "warm": ("red", "orange", "amber", "scarlet", "crimson"),
+    "cold": ("blue", "teal", "navy", "azure", "cyan"),
+}
 
 
 def rows(frames: tuple[str, ...]) -> list[dict[str, str]]:
@@ -62,7 +65,9 @@ def write_task(tmp_path: Path, base: Path, bank: Path) -> Callable[..., Path]:
         folder = tmp_path / "task"
         folder.mkdir(exist_ok=True)
         write_rows(folder / "shots.jsonl", rows(("The colour is {}.",)))
-        write_rows(folder / "test.jsonl", rows(("We painted our house {} last summer.", "A {} car stood there.")))
+        write_rows(
+            folder / "test.jsonl", rows(("We painted our house {} last summer.", "A {} car stood there."))
+        )
         settings: dict[str, Any] = {
             "version": 1,
             "task": {"type": "classification", "instruction": "Warm or cold?"},

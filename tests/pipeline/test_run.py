@@ -1,8 +1,7 @@
-"""A run from task file to report: complete, repeatable, resumable, and its figures come from its predictions."""
+"""A run from task file to report: complete, repeatable, resumable, its figures drawn from its predictions."""
 
 import hashlib
 import json
-import os
 import random
 import re
 import signal
@@ -64,7 +63,11 @@ def test_a_whole_run(write_task: WriteTask, tmp_path: Path) -> None:
         "nearest shots in the prompt", "LoRA on the shots", "adapter: first", "adapter: second",
         "best adapter on the shots", "oracle: best adapter on the test",
     }  # fmt: skip
-    assert {row["name"]: row["usable"] for row in report["bank"]} == {"broken": False, "first": True, "second": True}
+    assert {row["name"]: row["usable"] for row in report["bank"]} == {
+        "broken": False,
+        "first": True,
+        "second": True,
+    }
     assert report["leaves"] == []
     assert report["task"]["reference"] == "zero-shot"
     recomputed(tmp_path / "run")
@@ -73,7 +76,9 @@ def test_a_whole_run(write_task: WriteTask, tmp_path: Path) -> None:
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=.https?:", html)
     reference = next(s for s in report["systems"] if s["name"] == "zero-shot")
     head = next(s for s in report["systems"] if s["name"] == "embedding + head")
-    files = [tmp_path / "run" / "predictions" / f"{slug(name)}.jsonl" for name in ("zero-shot", "embedding + head")]
+    files = [
+        tmp_path / "run" / "predictions" / f"{slug(name)}.jsonl" for name in ("zero-shot", "embedding + head")
+    ]
     rows = compare_files(files, metric="accuracy")
     assert rows[1]["difference"] == pytest.approx(head["value"] - reference["value"])
     assert rows[1]["p"] == head["p"]
@@ -142,7 +147,14 @@ def test_without_a_test_file_the_labelled_rows_are_folded(write_task: WriteTask,
 def test_predict_asks_the_same_system_again(write_task: WriteTask, tmp_path: Path) -> None:
     finished = run(write_task(), tmp_path / "run")
     rows = Task.load(write_task()).test
-    for name in ("majority", "embedding + head", "zero-shot", "LoRA on the shots", "adapter: second", "best adapter on the shots"):
+    for name in (
+        "majority",
+        "embedding + head",
+        "zero-shot",
+        "LoRA on the shots",
+        "adapter: second",
+        "best adapter on the shots",
+    ):
         again = ask_again(finished.folder, name, rows, listener=deaf)
         judged = read_predictions(finished.folder / "predictions" / f"{slug(name)}.jsonl")
         assert [p.prediction for p in again] == list(judged.predictions[0])
@@ -162,9 +174,15 @@ def test_systems_are_chosen_by_name(write_task: WriteTask, tmp_path: Path) -> No
 
 def test_without_a_model_the_rest_runs(write_task: WriteTask, tmp_path: Path) -> None:
     finished = run(write_task(model=None), tmp_path / "run")
-    assert {system.name for system in finished.report.systems} == {"majority", "nearest shot", "embedding + head"}
+    assert {system.name for system in finished.report.systems} == {
+        "majority",
+        "nearest shot",
+        "embedding + head",
+    }
     assert finished.report.task.reference == "majority"
-    assert ("zero-shot", "the task file names no base model") in {(r.name, r.reason) for r in finished.report.refused}
+    assert ("zero-shot", "the task file names no base model") in {
+        (r.name, r.reason) for r in finished.report.refused
+    }
 
 
 def test_a_dry_run_writes_nothing(write_task: WriteTask, tmp_path: Path) -> None:

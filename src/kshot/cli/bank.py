@@ -19,13 +19,19 @@ def scan(bank: Folder, as_json: AsJson = False) -> None:
     from kshot.models.bank import Bank
 
     rows = Bank(bank).rows()
-    _show(rows, as_json, columns=("name", "base", "rank", "alpha", "targets", "size", "sha256", "licence", "problem"))
+    _show(
+        rows,
+        as_json,
+        columns=("name", "base", "rank", "alpha", "targets", "size", "sha256", "licence", "problem"),
+    )
 
 
 @app.command()
 def audit(
     bank: Folder,
-    base: Annotated[Path | None, typer.Option(help="The base model's folder; without it no fit is judged.")] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="The base model's folder; without it no fit is judged.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say which adapters fit the base, judged by tensor shapes, and what is wrong with the others."""

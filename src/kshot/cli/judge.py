@@ -10,7 +10,9 @@ import typer
 
 
 def compare(
-    files: Annotated[list[Path], typer.Argument(help="Predictions files of equal rows; the first is the reference.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Predictions files of equal rows; the first is the reference.")
+    ],
     metric: Annotated[str, typer.Option(help="The metric's name.")] = "exact_match",
     margin: Annotated[float, typer.Option(help="Differences within +- this are called tied.")] = 0.02,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
@@ -26,7 +28,9 @@ def compare(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("file", "n", metric, "95 % interval", "difference", "95 % interval", "p (Holm)", "verdict", box=None)
+    table = Table(
+        "file", "n", metric, "95 % interval", "difference", "95 % interval", "p (Holm)", "verdict", box=None
+    )
     for row in rows:
         table.add_row(
             str(row["file"]),

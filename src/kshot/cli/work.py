@@ -11,7 +11,9 @@ import typer
 
 
 def run(
-    task: Annotated[str, typer.Argument(help="A task file, or miniature:NAME (single, mixed, hard, notes, echo).")],
+    task: Annotated[
+        str, typer.Argument(help="A task file, or miniature:NAME (single, mixed, hard, notes, echo).")
+    ],
     out: Annotated[Path | None, typer.Option(help="The run folder; default: runs/NAME.")] = None,
     k: Annotated[int | None, typer.Option(help="How many shots to draw; overrides the task file.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the draw; overrides the task file.")] = None,
@@ -39,7 +41,9 @@ def run(
 
     console = Console()
     console.print(leaderboard_table(finished.report, width=console.width))
-    print("\n".join(closing_lines(finished.report, report_path=finished.html, specialist=finished.specialist)))
+    print(
+        "\n".join(closing_lines(finished.report, report_path=finished.html, specialist=finished.specialist))
+    )
 
 
 def predict(

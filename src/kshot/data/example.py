@@ -129,9 +129,9 @@ class Example:
 
 
 def normalised(text: str) -> str:
-    """Text for comparison: Unicode NFKC, casefolded, white space folded to single blanks.
+    r"""Text for comparison: Unicode NFKC, casefolded, white space folded to single blanks.
 
-    >>> normalised("  Ｈello\\n WORLD ")
+    >>> normalised("  Ｈello\n WORLD ")
     'hello world'
     """
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

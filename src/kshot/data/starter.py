@@ -22,11 +22,30 @@ test: test.jsonl                            # leave it out: repeated k-fold over
 """
 _SUBJECTS = {
     "billing": ("invoice", "refund", "card charge", "monthly fee", "receipt", "tax number", "payment"),
-    "shipping": ("parcel", "courier", "tracking number", "delivery date", "damaged box", "address", "return label"),
-    "technical": ("login page", "app crash", "error code", "password reset", "update", "sync", "settings screen"),
+    "shipping": (
+        "parcel",
+        "courier",
+        "tracking number",
+        "delivery date",
+        "damaged box",
+        "address",
+        "return label",
+    ),
+    "technical": (
+        "login page",
+        "app crash",
+        "error code",
+        "password reset",
+        "update",
+        "sync",
+        "settings screen",
+    ),
 }
 _SHOT_FRAMES = ("My {} is wrong, can you check?", "I have a question about the {}.")
-_TEST_FRAMES = ("Something happened with a {} again today and nobody answers.", "Please help me, the {} never came right.")
+_TEST_FRAMES = (
+    "Something happened with a {} again today and nobody answers.",
+    "Please help me, the {} never came right.",
+)
 
 
 def write_starter(folder: Path) -> list[Path]:

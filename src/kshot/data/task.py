@@ -132,7 +132,8 @@ class Task:
 
 def _read(settings: TaskFile, section: RowsSection, notes: list[str]) -> tuple[Example, ...]:
     found = settings.resolve(section.path)
-    path = settings.folder / found  # a name that is no existing path: the reader says what is missing
+    # a name without suffix that does not exist passes for a hub id; the reader says that it is missing
+    path = found if isinstance(found, Path) else settings.folder / found
     read = read_examples(path, format=section.format, columns=section.columns or None, labelled=False)
     notes.extend(read.notes)
     rules.check_answers(read.examples, tests_will_do=settings.metric == "pass_at_1")

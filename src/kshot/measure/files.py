@@ -59,7 +59,11 @@ def read_predictions(path: Path) -> PredictionsFile:
         repeat[key] = None if prediction is None else str(prediction)
     if not answers and not errors:
         errors.append(f"{path}: the file has no rows")
-    errors += [f"{path}: repeat {r} lacks rows that others have" for r, rows in repeats.items() if len(rows) < len(answers)]
+    errors += [
+        f"{path}: repeat {r} lacks rows that others have"
+        for r, rows in repeats.items()
+        if len(rows) < len(answers)
+    ]
     if errors:
         raise DataError(collected(errors))
     ordered = tuple(tuple(repeats[r][key] for key in answers) for r in sorted(repeats))
@@ -109,7 +113,9 @@ def compare_files(
 def _aligned(file: PredictionsFile, reference: PredictionsFile) -> PredictionsFile:
     if set(file.ids) != set(reference.ids):
         only = sorted(set(file.ids) ^ set(reference.ids))
-        raise DataError(f"{file.path}: not the same rows as {reference.path}; {len(only)} differ, such as {only[0]!r}")
+        raise DataError(
+            f"{file.path}: not the same rows as {reference.path}; {len(only)} differ, such as {only[0]!r}"
+        )
     place = {key: at for at, key in enumerate(file.ids)}
     order = [place[key] for key in reference.ids]
     answers = tuple(file.answers[at] for at in order)

@@ -30,7 +30,12 @@ class Prediction:
 
 
 def predict(
-    system: System, rows: Sequence[Example], template: Template, *, shots: Sequence[Example] = (), max_new_tokens: int = 64
+    system: System,
+    rows: Sequence[Example],
+    template: Template,
+    *,
+    shots: Sequence[Example] = (),
+    max_new_tokens: int = 64,
 ) -> list[Prediction]:
     """Predictions of a system for rows, in their order.
 

@@ -48,7 +48,7 @@ class NearestAnswer:
         weight = np.take_along_axis(cosines, order, axis=1) + 2.0  # in [1, 3]: a vote always counts
         for column in range(order.shape[1]):
             votes[np.arange(len(texts)), self.columns[order[:, column]]] += weight[:, column]
-        return votes / votes.sum(axis=1, keepdims=True)
+        return np.asarray(votes / votes.sum(axis=1, keepdims=True), np.float32)
 
 
 def majority(shots: Sequence[Example], template: Template) -> System:
@@ -71,11 +71,17 @@ def nearest_answer(shots: Sequence[Example], template: Template, *, embedder: Em
 
 def zero_shot(model: LanguageModel, template: Template) -> System:
     """The base model with the instruction alone."""
-    return System("zero-shot", "baseline", model, template.conversation, note="the base model, instruction only")
+    return System(
+        "zero-shot", "baseline", model, template.conversation, note="the base model, instruction only"
+    )
 
 
 def shots_in_prompt(
-    model: LanguageModel, shots: Sequence[Example], template: Template, *, fits: Callable[[Conversation], bool]
+    model: LanguageModel,
+    shots: Sequence[Example],
+    template: Template,
+    *,
+    fits: Callable[[Conversation], bool],
 ) -> System:
     """All shots as earlier turns, in draw order; before a long row, as many of the first as ``fits`` allows.
 
@@ -119,7 +125,9 @@ def nearest_in_prompt(
 def embedding_head(head: Classifier, template: Template, *, size_bytes: int = 0) -> System:
     """An embedding with a logistic head fitted on the shots: the floor for classification."""
     note = f"logistic head on {head.id}"
-    return System("embedding + head", "baseline", head, template.conversation, size_bytes=size_bytes, note=note)
+    return System(
+        "embedding + head", "baseline", head, template.conversation, size_bytes=size_bytes, note=note
+    )
 
 
 def best_on_shots(names: Sequence[str], right: np.ndarray, losses: np.ndarray) -> int:

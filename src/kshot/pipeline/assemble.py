@@ -1,4 +1,4 @@
-"""All that a run found, put together for the report, and the one sentence that recommends."""
+"""All that a run found, put together for the report."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from kshot.data.task import Task
+from kshot.models.audit import Audit
+from kshot.models.bank_entry import BankEntry
 from kshot.pipeline.evaluate import (
+    ADAPTER,
     Outcome,
     answers_of,
     is_single_adapter,
@@ -17,9 +18,9 @@ from kshot.pipeline.evaluate import (
     judged_rows,
     per_row,
     reference_of,
-    versus,
 )
 from kshot.pipeline.plan import Plan
+from kshot.pipeline.recommend import recommend
 from kshot.pipeline.workbench import Workbench
 from kshot.report.result import (
     HELD_OUT,
@@ -64,45 +65,6 @@ def assemble(
     )
 
 
-def recommend(
-    task: Task, outcomes: Sequence[Outcome], systems: Sequence[SystemResult]
-) -> tuple[str | None, str]:
-    """The best system that is better than the reference, or the plain statement that there is none.
-
-    Single adapters and the oracle are no candidates: picking them by test score would be choosing on the
-    test. The runner-up is named with its paired comparison, since a first place may be luck.
-    """
-    reference = reference_of(outcomes)
-    candidates = [s for s in systems if not s.oracle and not is_single_adapter(s.name)]
-    if reference is None:
-        return None, "neither zero-shot nor majority ran, so there is nothing to compare with."
-    better = [s for s in candidates if s.verdict == "better"]
-    if not better:
-        return None, _nothing(candidates, reference)
-    best = better[0]
-    text = f"better than {reference} by {_signed(best.difference)} {_range(best.difference_interval)}"
-    text += f", p = {_p(best.p_holm)} (Holm)"
-    rivals = [s for s in candidates if s.name not in {best.name, reference}]
-    if not rivals:
-        return best.name, text + "."
-    by_name = {outcome.recipe.name: outcome for outcome in outcomes}
-    duel = versus(task, by_name[best.name], by_name[rivals[0].name])
-    text += f"; against the next, {rivals[0].name}: {_signed(duel.difference)} {_range(duel.interval)}"
-    return best.name, text + f", {duel.verdict} (uncorrected)."
-
-
-def _nothing(candidates: Sequence[SystemResult], reference: str) -> str:
-    rivals = [s for s in candidates if s.name != reference and s.difference is not None]
-    if not rivals:
-        return f"only {reference} ran."
-    best = rivals[0]
-    text = f"the highest of the others, {best.name}, lies {_signed(best.difference)} from it"
-    text += f" {_range(best.difference_interval)}, p = {_p(best.p_holm)} (Holm)"
-    if best.smallest_difference is None:
-        return text + "."
-    return text + f"; {best.n} rows could have shown a difference of {best.smallest_difference:.3f}."
-
-
 def _facts(bench: Workbench, reference: str) -> TaskFacts:
     task, settings = bench.task, bench.task.settings
     folds = settings.folds
@@ -127,43 +89,39 @@ def _facts(bench: Workbench, reference: str) -> TaskFacts:
 
 
 def _bank_rows(bench: Workbench, systems: Sequence[SystemResult]) -> tuple[BankRow, ...]:
+    """Every adapter with what its files say, what the audit found, and what was measured of it."""
     if bench.bank is None:
         return ()
-    results = {s.name.removeprefix("adapter: "): s for s in systems if is_single_adapter(s.name)}
-    scores = bench.scores if bench.experts else None
-    audit = bench.audit
-    rows = []
-    for entry in bench.bank.entries:
-        found = [f for f in audit.findings if f.name == entry.name] if audit else []
-        result = results.get(entry.name)
-        at = scores.experts.index(entry.name) if scores and entry.name in scores.experts else None
-        reasoning = float(np.nanmean(scores.reasoning_loss[at])) if scores and at is not None and _any(scores, at) else None
-        target = float(np.exp(scores.target_loss[at]).mean()) if scores and at is not None else None
-        rows.append(
-            BankRow(
-                name=entry.name,
-                rank=max(entry.ranks, default=None),
-                alpha=max(entry.alphas, default=None),
-                targets=entry.targets,
-                size_bytes=entry.size_bytes,
-                licence=entry.licence,
-                base=entry.base,
-                findings=tuple(f.sentence for f in found),
-                usable=audit is None or entry.name in audit.usable,
-                right=float(scores.right[at].mean()) if scores and at is not None else None,
-                answer_loss=float(scores.answer_loss[at].mean()) if scores and at is not None else None,
-                reasoning_loss=reasoning,
-                perplexity=target,
-                test_value=result.value if result else None,
-                test_interval=result.interval if result else None,
-                verdict=result.verdict if result else "",
-            )
-        )
-    return tuple(rows)
+    results = {s.name.removeprefix(ADAPTER): s for s in systems if is_single_adapter(s.name)}
+    scores = {row["name"]: row for row in bench.scores.rows()} if bench.experts else {}
+    return tuple(
+        _bank_row(entry, bench.audit, scores.get(entry.name, {}), results.get(entry.name))
+        for entry in bench.bank.entries
+    )
 
 
-def _any(scores: Any, at: int) -> bool:
-    return bool(np.isfinite(scores.reasoning_loss[at]).any())
+def _bank_row(
+    entry: BankEntry, audit: Audit | None, scores: dict[str, Any], result: SystemResult | None
+) -> BankRow:
+    findings = [found.sentence for found in audit.findings if found.name == entry.name] if audit else []
+    return BankRow(
+        name=entry.name,
+        rank=max(entry.ranks, default=None),
+        alpha=max(entry.alphas, default=None),
+        targets=entry.targets,
+        size_bytes=entry.size_bytes,
+        licence=entry.licence,
+        base=entry.base,
+        findings=tuple(findings),
+        usable=audit is None or entry.name in audit.usable,
+        right=scores.get("right"),
+        answer_loss=scores.get("answer_loss"),
+        reasoning_loss=scores.get("reasoning_loss"),
+        perplexity=scores.get("perplexity"),
+        test_value=result.value if result else None,
+        test_interval=result.interval if result else None,
+        verdict=result.verdict if result else "",
+    )
 
 
 def _row_results(task: Task, outcomes: Sequence[Outcome]) -> tuple[RowResult, ...]:
@@ -181,17 +139,3 @@ def _row_results(task: Task, outcomes: Sequence[Outcome]) -> tuple[RowResult, ..
         )
         for i, (row, answer) in enumerate(zip(rows, answers, strict=True))
     )
-
-
-def _signed(value: float | None) -> str:
-    return "" if value is None else f"{value:+.3f}"
-
-
-def _range(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"[{interval[0]:+.3f}, {interval[1]:+.3f}]"
-
-
-def _p(value: float | None) -> str:
-    return "" if value is None else ("< 0.001" if value < 0.001 else f"{value:.3f}")
-
-

@@ -10,16 +10,32 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-NEEDED = ("torch", "transformers", "peft", "accelerate", "safetensors", "numpy", "scikit-learn", "pyarrow", "plotly")
+NEEDED = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "safetensors",
+    "numpy",
+    "scikit-learn",
+    "pyarrow",
+    "plotly",
+)
 
 
 def findings() -> list[tuple[str, str]]:
     """(``ok`` | ``note`` | ``bad``, sentence) pairs, most basic first."""
-    found = [("ok", f"Python {platform.python_version()}") if sys.version_info >= (3, 11) else ("bad", "Python < 3.11")]
+    found = [
+        ("ok", f"Python {platform.python_version()}")
+        if sys.version_info >= (3, 11)
+        else ("bad", "Python < 3.11")
+    ]
     found += [_package(name) for name in NEEDED]
     found += [_embeddings(), *_torch(), _sandbox(), _space()]
     if importlib.util.find_spec("torchvision"):
-        found.append(("note", "torchvision is installed; next to a CPU torch its registry build breaks transformers"))
+        found.append(
+            ("note", "torchvision is installed; next to a CPU torch its registry build breaks transformers")
+        )
     return found
 
 
@@ -44,7 +60,9 @@ def _torch() -> list[tuple[str, str]]:
     device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     found = [("ok", f"device {device}, {torch.get_num_threads()} threads")]
     if device == "cpu" and os.environ.get("OMP_WAIT_POLICY", "").upper() != "PASSIVE":
-        found.append(("note", "two torch processes on one CPU slow each other down; export OMP_WAIT_POLICY=PASSIVE"))
+        found.append(
+            ("note", "two torch processes on one CPU slow each other down; export OMP_WAIT_POLICY=PASSIVE")
+        )
     return found
 
 
@@ -52,7 +70,11 @@ def _sandbox() -> tuple[str, str]:
     from kshot.measure.sandbox import sandbox_available
 
     reason = sandbox_available()
-    return ("ok", "generated code can be run apart (pass_at_1)") if reason is None else ("note", f"pass_at_1: {reason}")
+    return (
+        ("ok", "generated code can be run apart (pass_at_1)")
+        if reason is None
+        else ("note", f"pass_at_1: {reason}")
+    )
 
 
 def _space() -> tuple[str, str]:

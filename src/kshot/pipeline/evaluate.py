@@ -1,4 +1,4 @@
-"""From predictions to the leaderboard: values, intervals, paired tests, verdicts. The test rows' only reader."""
+"""From predictions to the leaderboard: values, intervals, paired tests, verdicts."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from kshot.report.result import SystemResult
 
 REFERENCES = ("zero-shot", "majority")
 ORACLE = "oracle: best adapter on the test"
+ADAPTER = "adapter: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,9 @@ def judged_rows(task: Task) -> tuple[Example, ...]:
 
 def answers_of(task: Task, rows: Sequence[Example]) -> list[str]:
     """What the metric compares with: the tests of a code row, else the answer as a reply states it."""
-    return [row.tests or row.answer if task.metric == "pass_at_1" else task.template.gold(row) for row in rows]
+    return [
+        row.tests or row.answer if task.metric == "pass_at_1" else task.template.gold(row) for row in rows
+    ]
 
 
 def reference_of(outcomes: Sequence[Outcome]) -> str | None:
@@ -77,12 +80,14 @@ def judge(task: Task, outcomes: Sequence[Outcome]) -> tuple[SystemResult, ...]:
         members = [outcome for outcome in outcomes if is_single_adapter(outcome.recipe.name) == family]
         results += _family(task, members, reference, answers)
     oracle = [_oracle(results)] if any(is_single_adapter(r.name) for r in results) else []
-    return tuple(sorted([*results, *oracle], key=lambda r: (is_single_adapter(r.name), -_sortable(r.value), r.name)))
+    return tuple(
+        sorted([*results, *oracle], key=lambda r: (is_single_adapter(r.name), -_sortable(r.value), r.name))
+    )
 
 
 def is_single_adapter(name: str) -> bool:
     """Whether a system is one adapter of the bank, tried as it is."""
-    return name.startswith("adapter: ")
+    return name.startswith(ADAPTER)
 
 
 def versus(task: Task, one: Outcome, other: Outcome) -> Comparison:
@@ -95,7 +100,7 @@ def versus(task: Task, one: Outcome, other: Outcome) -> Comparison:
 
 
 def per_row(task: Task, outcome: Outcome) -> NDArray[np.float64]:
-    """(N,) score of each row, averaged over repeats; for metrics that are no mean of rows: whether it is right."""
+    """(N,) score of each row, averaged over repeats; is it right, where the metric is no mean."""
     answers = answers_of(task, judged_rows(task))
     kept = []
     for repeat in outcome.stated:

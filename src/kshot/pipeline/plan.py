@@ -59,7 +59,9 @@ def make_plan(bench: Workbench) -> Plan:
         refused += [Refused(recipe.name, reason) for recipe in left_out]
         built = [recipe for recipe in built if recipe not in left_out]
     if not built:
-        raise TaskError("no system can be built for this task: " + "; ".join(f"{r.name}: {r.reason}" for r in refused))
+        raise TaskError(
+            "no system can be built for this task: " + "; ".join(f"{r.name}: {r.reason}" for r in refused)
+        )
     refused += _unused(bench.settings)
     splits = bench.task.splits()
     rows = len({row.id for split in splits for row in split.test})
@@ -89,7 +91,9 @@ def leaving(settings: TaskFile) -> Sequence[str]:
 def _unused(settings: TaskFile) -> list[Refused]:
     unused = []
     if settings.knowledge.llm is not None:
-        unused.append(Refused("knowledge: llm", "no system of this version asks an endpoint; nothing is sent to it"))
+        unused.append(
+            Refused("knowledge: llm", "no system of this version asks an endpoint; nothing is sent to it")
+        )
     if settings.knowledge.datasets:
         unused.append(Refused("knowledge: datasets", "no system of this version learns from open data"))
     return unused

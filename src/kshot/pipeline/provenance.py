@@ -12,7 +12,16 @@ from kshot.data.task import Task
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import code_hash, file_hash
 
-PACKAGES = ("kshot", "torch", "transformers", "peft", "tokenizers", "numpy", "scikit-learn", "sentence-transformers")
+PACKAGES = (
+    "kshot",
+    "torch",
+    "transformers",
+    "peft",
+    "tokenizers",
+    "numpy",
+    "scikit-learn",
+    "sentence-transformers",
+)
 
 
 def manifest(task: Task, bench: Workbench) -> dict[str, Any]:
@@ -21,7 +30,11 @@ def manifest(task: Task, bench: Workbench) -> dict[str, Any]:
     files = {"examples": settings.examples.path} | ({"test": settings.test.path} if settings.test else {})
     return {
         "task": task.name,
-        "seeds": {"shots": settings.examples.seed, "report": settings.report.seed, "folds": settings.folds.seed},
+        "seeds": {
+            "shots": settings.examples.seed,
+            "report": settings.report.seed,
+            "folds": settings.folds.seed,
+        },
         "versions": _versions(),
         "code": code_hash(),
         "files": {name: _hashed(task, path) for name, path in files.items()},
@@ -50,7 +63,11 @@ def _hashed(task: Task, path: str) -> dict[str, str]:
 
 
 def _device(bench: Workbench) -> dict[str, Any]:
-    facts: dict[str, Any] = {"machine": platform.machine(), "system": platform.system(), "cores": os.cpu_count()}
+    facts: dict[str, Any] = {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+    }
     if "torch" in sys.modules and bench.has_model:
         import torch
 

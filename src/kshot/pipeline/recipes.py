@@ -94,7 +94,9 @@ def _embedding_head(bench: Workbench, shots: Shots, artifact: Path) -> System:
     else:
         texts, labels = [shot.prompt for shot in shots], [shot.answer for shot in shots]
         names = bench.task.template.labels
-        head = EmbeddingHead.fit(bench.embedder, texts, labels, label_names=names, seed=bench.settings.examples.seed)
+        head = EmbeddingHead.fit(
+            bench.embedder, texts, labels, label_names=names, seed=bench.settings.examples.seed
+        )
         head.save(artifact)
     return baselines.embedding_head(head, bench.task.template, size_bytes=_size(artifact))
 
@@ -128,7 +130,9 @@ def _lora_on_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
         train_lora(bench.model, conversations, targets, out=artifact, settings=settings)
     model = bench.model.adapted(artifact)
     note = f"fine-tuned on {len(shots)} shots"
-    return System("LoRA on the shots", "trained", model, template.conversation, size_bytes=_size(artifact), note=note)
+    return System(
+        "LoRA on the shots", "trained", model, template.conversation, size_bytes=_size(artifact), note=note
+    )
 
 
 def _best_on_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
@@ -162,7 +166,9 @@ def _model_recipe(path: str) -> Recipe:
 
     def build(bench: Workbench, shots: Shots, artifact: Path) -> System:
         model = bench.load_model(str(bench.settings.resolve(path)))
-        return System(name, "model", model, bench.task.template.conversation, note="a model of the task file, zero-shot")
+        return System(
+            name, "model", model, bench.task.template.conversation, note="a model of the task file, zero-shot"
+        )
 
     return Recipe(name, "model", build, uses_shots=False, identity=path)
 
@@ -171,7 +177,9 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
 
 
-def chosen(recipes: Sequence[Recipe], names: Sequence[str] | None) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
+def chosen(
+    recipes: Sequence[Recipe], names: Sequence[str] | None
+) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
     """The recipes that the task file asks for (all if it names none), and the names that fit no recipe.
 
     ``adapters`` stands for every single adapter. Names compare without case, blanks and punctuation.

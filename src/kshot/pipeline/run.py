@@ -134,7 +134,9 @@ def _answered(bench: Workbench, recipe: Recipe, shots: Sequence[Example], rows: 
     return bench.run.step(recipe.name, _inputs(bench, recipe, shots, rows), make)
 
 
-def _inputs(bench: Workbench, recipe: Recipe, shots: Sequence[Example], rows: Sequence[Example]) -> dict[str, Any]:
+def _inputs(
+    bench: Workbench, recipe: Recipe, shots: Sequence[Example], rows: Sequence[Example]
+) -> dict[str, Any]:
     task = bench.task
     experts = [(entry.name, entry.sha256) for entry in bench.experts] if "best adapter" in recipe.name else []
     return {

@@ -56,7 +56,9 @@ def finished_system(bench: Workbench, name: str) -> System:
     return found[0].build(bench, bench.labelled, artifact_of(bench, found[0]))
 
 
-def ask_again(run_folder: Path, name: str, rows: Sequence[Example], *, listener: Listener) -> list[Prediction]:
+def ask_again(
+    run_folder: Path, name: str, rows: Sequence[Example], *, listener: Listener
+) -> list[Prediction]:
     """Predictions of a finished run's system for new rows.
 
     Raises:
@@ -73,7 +75,9 @@ def reopened(run_folder: Path, *, listener: Listener) -> Workbench:
     """The workbench of a finished run, from the run folder alone."""
     snapshot = run_folder / "task" / "task.json"
     if not snapshot.is_file():
-        raise InputError(f"{run_folder}: no run lies here (task/task.json is missing); give the folder of `kshot run --out`")
+        raise InputError(
+            f"{run_folder}: no run lies here (task/task.json is missing); give the --out of `kshot run`"
+        )
     settings = TaskFile.from_absolute(json.loads(snapshot.read_text(encoding="utf-8")))
     shots = read_examples(run_folder / "task" / "shots.jsonl").examples
     return Workbench(Task.from_examples(settings, shots), Run(run_folder, listener=listener))
@@ -110,7 +114,10 @@ def _is_classifier(system: System) -> bool:
 
 def _messages(system: System, row: Example) -> dict[str, Any]:
     turns = [{"role": turn.role, "content": turn.content} for turn in system.prompt(row)]
-    return {"messages": [*turns[:-1], {"role": "user", "content": "{prompt}"}], "example_of_the_last_turn": turns[-1]}
+    return {
+        "messages": [*turns[:-1], {"role": "user", "content": "{prompt}"}],
+        "example_of_the_last_turn": turns[-1],
+    }
 
 
 def _card(bench: Workbench, report: RunReport, system: System) -> str:
@@ -129,6 +136,6 @@ def _card(bench: Workbench, report: RunReport, system: System) -> str:
         "An `adapter_model.safetensors` here is a PEFT adapter: "
         "`PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), THIS_FOLDER)`.",
         "`messages.json` holds the chat turns that go before each row. "
-        f"`kshot predict RUN \"{system.name}\" rows.jsonl` asks the same system about new rows.",
+        f'`kshot predict RUN "{system.name}" rows.jsonl` asks the same system about new rows.',
     ]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""What ``kshot validate`` tells: formats, counts, notes, and two samples token by token. No model, no network."""
+"""What ``kshot validate`` tells: formats, counts, notes, two samples by their tokens; loads no model."""
 
 from __future__ import annotations
 
