@@ -117,6 +117,9 @@ def test_a_group_is_never_parted(rows: list[str], seed: int, data: st.DataObject
     dealt = folds(rows, count=2, seed=seed, groups=groups)
     assert sorted(i for fold in dealt for i in fold) == list(range(len(rows)))
     assert {groups[i] for i in dealt[0]} & {groups[i] for i in dealt[1]} == set()
+    order = data.draw(st.permutations(range(len(rows))))
+    moved = folds([rows[i] for i in order], count=2, seed=seed, groups=[groups[i] for i in order])
+    assert [{rows[i] for i in fold} for fold in dealt] == [{rows[order[i]] for i in fold} for fold in moved]
 
 
 def test_repeats_are_different_folds_and_no_other_seed_in_disguise() -> None:

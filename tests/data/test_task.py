@@ -139,6 +139,12 @@ def test_without_a_test_file_every_row_is_judged_once_a_repeat(tmp_path: Path) -
     assert task.splits() == splits
 
 
+def test_folds_are_stratified_in_classification(tmp_path: Path) -> None:
+    task = Task.load(write(tmp_path, MOOD, moods(30)))
+    for split in task.splits():
+        assert Counter(row.answer for row in split.test) == {"good": 2, "bad": 4}
+
+
 def test_rows_that_ask_the_same_stand_in_one_fold(tmp_path: Path) -> None:
     rows = sums(6) + [{"prompt": f"  {i} + {i}?".upper(), "answer": "0"} for i in range(1, 6)]
     task = Task.load(write(tmp_path, SUM | {"folds": {"count": 3, "repeats": 4}}, rows))

@@ -167,7 +167,7 @@ SECRET = "sk-proj-" + "a1B2" * 8
         "knowledge: {llm: {base_url: http://x/v1, model: m, api_key_env: VALUE}}",
         "knowledge: {llm: {base_url: http://x/v1, model: m, api_key_env: abcdefVALUE}}",
         "knowledge: {llm: {base_url: http://user:VALUE@x/v1, model: m}}",
-        "knowledge: {llm: {base_url: http://x/v1?key=VALUE, model: m}}",
+        'knowledge: {llm: {base_url: "http://x/v1?key=VALUE", model: m}}',
         "knowledge: {llm: VALUE}",
         "hf_token: VALUE",
         "password: VALUE",
@@ -183,12 +183,36 @@ def test_secrets_are_refused_and_never_shown(folder: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["tr0ub4dor-and-3", "hunter2", "AKIAIOSFODNN7EXAMPLE", "9F86D081884C7D659A2FEAA0C55AD015"]
+    "value", ["tr0ub4dor-and-3", "hunter2", "AKIAIOSFODNN7EXAMPLE", "FA86D081884C7D659A2FEAA0C55AD015"]
 )
 def test_keys_of_other_forms_are_no_variable_names(folder: Path, value: str) -> None:
     line = f"knowledge: {{llm: {{base_url: http://x/v1, model: m, api_key_env: {value}}}}}"
     message = fault(folder, MINIMAL + line + "\n")
     assert value not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "knowledge: {llm: {base_url: http://x/v1, model: m, api_key: hunter2}}",
+        "knowledge: {llm: {base_url: http://user:hunter2@x/v1, model: m}}",
+        "knowledge: {llm: {base_url: http://hunter2@x/v1, model: m}}",
+        'knowledge: {llm: {base_url: "http://x/v1?key=hunter2", model: m}}',
+        "token: hunter2",
+        "hf_token: hunter2",
+        "password: hunter2",
+        "client_secret: hunter2",
+    ],
+)
+def test_places_for_secrets_are_refused_whatever_stands_there(folder: Path, text: str) -> None:
+    message = fault(folder, MINIMAL + text + "\n")
+    assert "hunter2" not in message
+    assert "not shown" in message
+
+
+def test_words_about_tokens_are_no_secrets(folder: Path) -> None:
+    message = fault(folder, MINIMAL + "model: {max_new_token: 3}\n")
+    assert "did you mean 'max_new_tokens'?" in message
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "file:///etc/passwd", "http://", "http://[", ""])

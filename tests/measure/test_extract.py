@@ -57,7 +57,7 @@ def test_reply(reply: str, expected: str | None) -> None:
         ("this is not hate", ("hate", "not-hate"), "not-hate"), ("hate", ("hate", "not-hate"), "hate"),
         ("NOT_HATE", ("hate", "not-hate"), "not-hate"), ("this is not hate", ("hate", "normal"), None),
         ("non irony", ("non_irony", "irony"), "non_irony"), ("hateful", ("hate", "not-hate"), None),
-        ("No.", ("yes", "no"), "no"), ("no, yes", ("yes", "no"), None),
+        ("No.", ("yes", "no"), "no"), ("no, yes", ("yes", "no"), None), ("no yes", ("yes", "no"), None),
         ("none", ("none", "against"), "none"),
         ("😂 lol", ("😂", "❤"), "😂"), ("_red_heart_", ("_red_heart_", "_fire_"), "_red_heart_"),
         ("-1", ("-1", "0", "1"), "-1"), ("-1", ("0", "1"), None), ("1", ("0", "1", "2"), "1"),

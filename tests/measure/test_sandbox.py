@@ -420,6 +420,8 @@ def test_it_works_for_an_ordinary_user_too() -> None:
             capture_output=True,
             text=True,
             cwd="/",
+            env={},
+            check=False,
         )
     finally:
         shutil.rmtree(folder)

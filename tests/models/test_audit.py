@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import tiny
 from safetensors.numpy import load_file, save_file
 from small_bank import (
     PREFIX,
@@ -18,7 +19,7 @@ from small_bank import (
     write_base,
     write_tokenizer,
 )
-from test_lora import broken
+from test_lora import VARIANTS, broken, peft_folder
 
 from kshot.errors import ModelError
 from kshot.models import copies as copies_module
@@ -54,6 +55,19 @@ def test_honest_adapters_are_clean(base, bank):
     assert audit.findings == () == audit.refused
     assert audit.usable == audit.clean == ("brewer", "mason", "smith", "weaver")
     assert audit.rows() == []
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_peft_writes_fits_what_transformers_writes(tmp_path, bank, variant):
+    kind, options = VARIANTS[variant]
+    base = tiny.save(tmp_path / "base", kind)
+    for seed in range(2):
+        peft_folder(bank / f"expert-{seed}", kind, seed=seed, **options)
+    assert codes(Bank(bank).audit(base)) == set()
+    other = tiny.save(tmp_path / "other", kind, **({"intermediate_size": 80} if kind != "gpt2" else {}))
+    refused = Bank(bank).audit(other).refused
+    touched = kind != "gpt2" and any("mlp" in name for name in Bank(bank).adapter("expert-0").modules)
+    assert refused == (("expert-0", "expert-1") if touched else ())
 
 
 def test_every_planted_defect_is_named_and_nobody_else(base, bank):
@@ -401,6 +415,15 @@ def test_sketches_of_near_copies_stay_far_above_the_line(cosine):
         x, y = Sketcher().sketch(one).probes, Sketcher().sketch(copy).probes
         lowest = min(lowest, float(x @ y / np.linalg.norm(x) / np.linalg.norm(y)))
     assert lowest > (1 + CANDIDATE) / 2
+
+
+def test_numbers_too_large_for_a_sketch_leave_no_warning(base, bank):
+    huge = edited(lambda b: b * np.float32(1e38))
+    write_adapter(bank / "a", huge)
+    write_adapter(bank / "b", huge)
+    assert codes(Bank(bank).audit(base)) == {("b", "warn", "exact_duplicate")}
+    write_adapter(bank / "c", {k: v.astype(np.float64) * 1e200 for k, v in tensors().items()})
+    assert ("c", "refuse", "too_large") in codes(Bank(bank).audit(base))
 
 
 def test_a_sketch_is_of_the_delta_and_not_of_its_factors():

@@ -85,7 +85,7 @@ def test_lists_of_folders_banks_and_adapters(bank, tmp_path):
 
 def test_the_order_of_places_changes_nothing(bank, tmp_path):
     write_adapter(tmp_path / "other" / "smith")
-    places = [bank, tmp_path / "other", bank / "smith"]
+    places = [bank, tmp_path / "other", bank / "smith", bank / "words" / "brewer"]
     assert Bank(places).entries == Bank(places[::-1]).entries
 
 

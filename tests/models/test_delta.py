@@ -49,7 +49,8 @@ def test_how_a_delta_is_split_changes_nothing(seed, stretch, shear):
     assert cosine(was, now) == pytest.approx(1.0, abs=1e-11)
     assert norm(now) == pytest.approx(norm(was), rel=1e-9)
     assert inner(now, other) == pytest.approx(inner(was, other), abs=1e-9 * norm(was) * norm(other))
-    assert ab_cosines(was, now, signed=True)[0] < 1 or (stretch, shear) == (1, 0)
+    if abs(shear) > 0.1:
+        assert ab_cosines(was, now, signed=True)[0] < 0.9999
 
 
 @given(SEEDS, st.floats(-50, 50).filter(lambda x: abs(x) > 1e-6))

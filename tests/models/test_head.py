@@ -67,8 +67,13 @@ def test_strength_is_chosen_by_cross_validation_where_there_are_three_rows_of_ea
     assert head(c=0.5).c in GRID
     assert head(TEXTS[:10], LABELS[:10], c=0.5).c == 0.5
     assert head(TEXTS[:11], LABELS[:11], c=0.5).c in GRID
-    noise = head(["ab", "ba"] * 6, ["joy", "joy", "anger", "anger"] * 3)
-    assert noise.c == min(GRID)  # nothing to learn: the most regularised is the least wrong
+
+
+def test_noise_is_regularised_and_clear_classes_are_not():
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("abcdef"), 5)) for _ in range(24)]
+    assert head(texts, ["joy", "anger"] * 12).c <= 1
+    assert head().c == max(GRID)
 
 
 def test_a_large_class_does_not_drown_a_small_one():

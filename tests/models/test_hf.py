@@ -67,10 +67,11 @@ def test_auto_is_float32_on_a_cpu_and_bfloat16_can_be_asked_for(copy):
     assert HfModel.load(copy, device="cpu", dtype="bfloat16").model.dtype == torch.bfloat16
 
 
-def test_attention_is_the_default_unless_the_config_says_eager(copy):
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+def test_attention_is_the_default_unless_the_config_says_eager(copy, key):
     assert HfModel.load(copy, device="cpu").model.config._attn_implementation == "sdpa"
     config = json.loads((copy / "config.json").read_text())
-    (copy / "config.json").write_text(json.dumps(config | {"attn_implementation": "eager"}))
+    (copy / "config.json").write_text(json.dumps(config | {key: "eager"}))
     assert HfModel.load(copy, device="cpu").model.config._attn_implementation == "eager"
 
 
@@ -91,9 +92,12 @@ def test_sharded_weights_load(folder, tmp_path):
 def test_loading_leaves_no_trace_in_transformers_logging(folder):
     from transformers.utils import logging
 
-    before = (logging.get_verbosity(), logging.is_progress_bar_enabled())
+    at_first = logging.get_verbosity()
+    logging.set_verbosity_warning()
+    logging.enable_progress_bar()
     HfModel.load(folder, device="cpu")
-    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (logging.WARNING, True)
+    logging.set_verbosity(at_first)
 
 
 def _without(name):

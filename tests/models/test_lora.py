@@ -48,9 +48,9 @@ VARIANTS = {
 
 def peft_folder(folder, kind, *, seed=0, **options):
     """A random adapter with a B that is not zero, saved by PEFT itself."""
-    torch.manual_seed(seed)
     with quiet():
         made = get_peft_model(tiny.model(kind), LoraConfig(task_type="CAUSAL_LM", **options)).eval()
+    torch.manual_seed(seed)
     with torch.no_grad():
         for name, parameter in made.named_parameters():
             if "lora_" in name:

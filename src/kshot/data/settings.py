@@ -20,7 +20,7 @@ _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 def _variable_name(value: str) -> str:
     # A key may look like a name in capitals; one without any _ and this long is no name that people give.
-    if not _VARIABLE.fullmatch(value) or SECRET.search(value) or (len(value) > 24 and "_" not in value):
+    if not _VARIABLE.fullmatch(value) or (len(value) > 24 and "_" not in value):
         raise PydanticCustomError(
             "secret",
             "this is not the name of an environment variable (not shown, as it may be the key itself); "

@@ -64,7 +64,7 @@ class Watch:
         return self._wait(deadline)
 
     def _wait(self, deadline: float) -> str:
-        """A program may close its output and go on."""
+        """The launcher holds the pipes open to its end; what is left is to see it go."""
         try:
             self._process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:

@@ -23,7 +23,7 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 LINEAR = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
 KNOWN_PARTS = ("expert", "both")
 COPY_NOISE = 0.01
-SCHEDULE = Schedule(steps=800, rate=4e-3, decay=0.0)
+SCHEDULE = Schedule(steps=500, rate=3e-3, decay=0.0)
 BATCH_ROWS = 32
 
 CARD = """\

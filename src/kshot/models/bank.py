@@ -144,8 +144,8 @@ def _folders_in(folder: Path) -> list[Path]:
 
 
 def _named(found: Sequence[tuple[str, Path]]) -> dict[str, Path]:
-    """Unique names: a folder that is given twice counts once, equal names take parents before them."""
-    once = {folder.resolve(): (name, folder) for name, folder in reversed(found)}
+    """Unique names: a folder given twice counts once, by its first name; equal ones take on parents."""
+    once = {folder.resolve(): (name, folder) for name, folder in sorted(found, reverse=True)}
     names = {place: name for place, (name, _) in once.items()}
     while clashes := [name for name, count in Counter(names.values()).items() if count > 1]:
         for place, name in names.items():

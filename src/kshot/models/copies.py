@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kshot.errors import AdapterError
 from kshot.models.delta import Doubles
 from kshot.models.lora import LoraAdapter
+from kshot.models.safetensor_files import Array
 
 NEAR = 0.999
 CANDIDATE = 0.99
@@ -59,7 +60,7 @@ class Sketch:
 class Sketcher:
     """Draws the signs of each module once, the same on every machine."""
 
-    _signs: dict[tuple[str, int], NDArray[np.uint8]] = field(default_factory=dict)
+    _bits: dict[tuple[str, int], NDArray[np.uint8]] = field(default_factory=dict)
 
     def sketch(self, adapter: LoraAdapter) -> Sketch:
         """The sketch of an adapter's delta; zeros for a zero adapter.
@@ -69,20 +70,25 @@ class Sketcher:
         """
         total = np.zeros(_PROBES)
         for name, delta in adapter.modules.items():
-            left = self._drawn(f"{name} out", delta.shape[0]) @ delta.b.astype(np.float64)  # (P, r)
-            right = self._drawn(f"{name} in", delta.shape[1]) @ delta.a.astype(np.float64).T  # (P, r)
-            total += delta.scaling * (left * right).sum(axis=1)
+            left = self._probed(f"{name} out", delta.b)  # (P, r)
+            right = self._probed(f"{name} in", delta.a.T)  # (P, r)
+            with np.errstate(all="ignore"):
+                total += delta.scaling * (left * right).sum(axis=1)
         length = adapter.norm()
-        return Sketch(total / length if length else np.zeros(_PROBES), length)
+        known = length > 0 and bool(np.isfinite(total).all())  # else it is compared by its file alone
+        return Sketch(total / length if known else np.zeros(_PROBES), length)
 
-    def _drawn(self, name: str, size: int) -> Doubles:
-        if (name, size) not in self._signs:
+    def _probed(self, name: str, columns: Array) -> Doubles:
+        """(P, r) signs times columns; signs are 2 bits - 1, and bits alone are multiplied."""
+        size = len(columns)
+        if (name, size) not in self._bits:
             seed = int.from_bytes(hashlib.sha256(f"{name} {size}".encode()).digest()[:8], "little")
-            self._signs[name, size] = np.random.default_rng(seed).integers(
-                0, 256, (_PROBES, -(-size // 8)), dtype=np.uint8
-            )  # eight signs a byte: 128 kB for 4096 in and out
-        bits = np.unpackbits(self._signs[name, size], axis=1, count=size)  # (P, size)
-        return 2 * bits.astype(np.float64) - 1
+            drawn = np.random.default_rng(seed).integers(0, 256, (_PROBES, -(-size // 8)), dtype=np.uint8)
+            self._bits[name, size] = drawn  # eight a byte: 128 kB for 4096 in and out
+        bits = np.unpackbits(self._bits[name, size], axis=1, count=size).astype(columns.dtype)  # (P, size)
+        with np.errstate(all="ignore"):
+            probed: Doubles = 2 * (bits @ columns).astype(np.float64) - columns.sum(axis=0, dtype=np.float64)
+        return probed
 
 
 def copies(

@@ -145,9 +145,7 @@ def load_model(
     """
     import transformers
 
-    config = read_json(folder / "config.json")
-    eager = "eager" in (config.get("attn_implementation"), config.get("_attn_implementation"))
-    options = {"attn_implementation": "eager"} if eager else {}
+    read_json(folder / "config.json")  # refuses a damaged one; transformers heeds its attention setting
     with quiet():
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(
@@ -160,7 +158,6 @@ def load_model(
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                **options,
             )
         except ModelError:
             raise
