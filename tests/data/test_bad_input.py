@@ -97,7 +97,7 @@ def test_a_bad_file(tmp_path: Path, name: str, content: bytes | str, sentence: s
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     for read in (read_examples, lambda given: list(iter_examples(given))):
         with pytest.raises(DataError) as error:
-            read(path)  # type: ignore[operator]
+            read(path)
         message = str(error.value)
         assert sentence in message
         assert message.startswith((str(path), name))  # the place comes first

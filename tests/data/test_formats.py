@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,14 +92,9 @@ def test_every_row_format_is_found_and_read(
     found = read(tmp_path, row)
     assert (found.format, found.examples, found.notes) == (
         name,
-        (Example(**_fields(expected, "rows.jsonl:1")),),
+        (replace(expected, source="rows.jsonl:1"),),
         (),
     )
-
-
-def _fields(example: Example, source: str) -> dict[str, object]:
-    names = ("prompt", "answer", "choices", "reasoning", "system", "history", "tests")
-    return {name: getattr(example, name) for name in names} | {"source": source}
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "tsv", "parquet"])

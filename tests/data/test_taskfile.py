@@ -300,7 +300,7 @@ def test_a_draw_may_be_overridden(folder: Path) -> None:
 def test_settings_never_change(folder: Path) -> None:
     found = load(folder, FULL)
     with pytest.raises(ValueError, match="frozen"):
-        found.metric = "accuracy"  # type: ignore[misc]
+        found.metric = "accuracy"
 
 
 def test_python_mappings_are_checked_alike() -> None:

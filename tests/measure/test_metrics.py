@@ -36,7 +36,7 @@ def one(metric: str, prediction: str | None, answer: str) -> float:
         ("“Paris”", "Paris", True), ("Ｐａｒｉｓ", "Paris", True), ("New\n  York", "new york", True),
         ("巴黎。", "巴黎", True),
         ("straße", "STRASSE", True), ("?", "?", True), ("", "", True),
-        ("-5", "5", False), (".5", "5", False), ("$5", "5", False), ("(a)", "a", False),
+        ("-5", "5", False), (".5", "5", False), ("$5", "5", False), ("(a)", "a", False), ("a)", "a", False),
         ("the cat", "cat", False),
         ("__init__", "init", False), ("Paris, France", "Paris", False), ("?", "!", False),
         ("", "Paris", False),

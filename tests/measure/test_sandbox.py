@@ -308,6 +308,20 @@ def test_nothing_outside_the_folder_can_be_written_or_read(tmp_path: Path) -> No
 
 
 @needs_sandbox
+def test_what_is_shown_is_read_only_even_where_everybody_may_write(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for folder in (tmp_path, tmp_path / "inner"):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+    shown = [*sandbox._visible(), (str(tmp_path), str(tmp_path))]
+    monkeypatch.setattr(sandbox, "_visible", lambda: shown)
+    assert run_code(f"import os; assert os.listdir({str(tmp_path)!r}) == ['inner']").ok
+    for folder in (tmp_path, tmp_path / "inner"):
+        refused(f"open({str(folder / 'new')!r}, 'w')", "Read-only file system")
+
+
+@needs_sandbox
 def test_the_folder_is_empty_each_time_and_the_environment_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("API_KEY", "secret-key")
     program = """

@@ -1,14 +1,12 @@
 """A small classification task with a tiny random model and a bank of three adapters, one of them unfit."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
 COLOURS = {
     "warm": ("red", "orange", "amber", "scarlet", "crimson"),

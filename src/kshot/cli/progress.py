@@ -37,6 +37,9 @@ def listener() -> Iterator[Listener]:
             if event == "system":
                 spent = f"${fields['usd']:.2f}" if fields.get("usd") else ""
                 progress.update(bar, description=fields["name"], completed=fields["share"], spent=spent)
+            elif event == "leaves":
+                for what in fields["what"]:
+                    progress.print(f"leaves this machine: {what}", markup=False)
             elif event == "scoring":
                 text = f"scoring the bank {fields['index'] + 1}/{fields['total']}"
                 progress.update(bar, description=text)

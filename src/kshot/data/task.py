@@ -111,16 +111,13 @@ class Task:
         if self.settings.test is not None:
             return (Split("test", self.shots, self.test, 0),)
         chosen = self.settings.folds
-        is_classes = self.template.kind == "classification"
+        ids = [shot.id for shot in self.shots]
+        questions = [shot.question for shot in self.shots]
+        strata = [shot.answer for shot in self.shots] if self.template.kind == "classification" else None
         made = []
         for repeat in range(chosen.repeats):
             dealt = folds(
-                [shot.id for shot in self.shots],
-                count=chosen.count,
-                seed=chosen.seed,
-                repeat=repeat,
-                strata=[shot.answer for shot in self.shots] if is_classes else None,
-                groups=[shot.question for shot in self.shots],
+                ids, count=chosen.count, seed=chosen.seed, repeat=repeat, strata=strata, groups=questions
             )
             for number, fold in enumerate(dealt):
                 held_out = set(fold)

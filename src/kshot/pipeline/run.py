@@ -13,12 +13,12 @@ from typing import Any
 from kshot.data.example import Example
 from kshot.data.formats import write_examples
 from kshot.data.task import Task
-from kshot.errors import InputError
+from kshot.errors import InputError, ModelError
 from kshot.measure.predict import Prediction, predict
 from kshot.pipeline.assemble import assemble
 from kshot.pipeline.evaluate import Outcome, answers_of, judged_rows
 from kshot.pipeline.findings import bank_findings, data_findings
-from kshot.pipeline.plan import Plan, make_plan
+from kshot.pipeline.plan import Plan, leaving, make_plan
 from kshot.pipeline.provenance import manifest
 from kshot.pipeline.recipes import Recipe
 from kshot.pipeline.specialist import hand_over
@@ -50,6 +50,7 @@ def run_task(task: Task, out: Path, *, listener: Listener) -> Finished:
     begun = time.time()
     run = Run(out, listener=listener)
     bench = Workbench(task, run)
+    listener("leaves", what=list(leaving(task.settings)))  # said before anything is asked of the hub
     plan = make_plan(bench)
     with run.open():
         run.event("plan", task=task.name, steps=plan.steps, rows=plan.rows, leaves=list(plan.leaves))
@@ -180,9 +181,13 @@ def _snapshot(task: Task, bench: Workbench, out: Path) -> None:
 
 
 def dry(task: Task, out: Path) -> list[str]:
-    """The plan as text; nothing is written, no model is loaded."""
-    bench = Workbench(task, Run(out, listener=_silent))
-    return make_plan(bench).lines()
+    """The plan as text; nothing is written, no model is loaded, nothing is asked of the hub."""
+    bench = Workbench(task, Run(out, listener=_silent), download=False)
+    try:
+        return make_plan(bench).lines()
+    except ModelError as error:
+        leaves = [f"leaves this machine: {what}" for what in leaving(task.settings)]
+        return [*leaves, f"the systems can be listed when it is here: {error}"]
 
 
 def _silent(event: str, **fields: Any) -> None:

@@ -24,12 +24,18 @@ class Workbench:
     """The models, the embedder and the bank of one run.
 
     Nothing is loaded before it is asked for: a resumed run whose steps are all there loads no model.
+
+    Args:
+        task: What is to be run.
+        run: Where it is run.
+        download: Whether what the task file names by hub id may be fetched where it is not cached.
     """
 
-    def __init__(self, task: Task, run: Run) -> None:
+    def __init__(self, task: Task, run: Run, *, download: bool = True) -> None:
         self.task = task
         self.run = run
         self.settings = task.settings
+        self.download = download
 
     @property
     def has_model(self) -> bool:
@@ -48,19 +54,26 @@ class Workbench:
         return str(self.settings.resolve(self.settings.model.base))
 
     @cached_property
+    def base_folder(self) -> Path:
+        """The base model's folder; for a hub id the local copy, fetched if need be."""
+        from kshot.models.loading import resolved
+
+        if not self.download and not Path(self.base_path).is_dir():
+            raise ModelError(f"{self.base_path}: is not on this machine")
+        return resolved(self.base_path, revision=self.settings.model.revision if self.settings.model else None)
+
+    @cached_property
     def base_identity(self) -> str:
-        """A hash of the base's files, or its hub id with revision: what results depend on."""
+        """A hash of the base's files and of the options it is run with: what results depend on."""
         if not self.has_model:
             return "none"
         options = self.settings.model.model_dump(exclude={"base"}) if self.settings.model else {}
-        where = Path(self.base_path)
-        weights = file_hash(where) if where.is_dir() else self.base_path
-        return json.dumps([weights, options], sort_keys=True)
+        return json.dumps([file_hash(self.base_folder), options], sort_keys=True)
 
     @cached_property
     def model(self) -> HfModel:
         """The base model, loaded."""
-        return self.load_model(self.base_path)
+        return self.load_model(str(self.base_folder))
 
     def load_model(self, path: str) -> HfModel:
         """A model of the task's settings: device, type, template and batch as the task file says."""
@@ -101,14 +114,15 @@ class Workbench:
     def bank(self) -> Bank | None:
         """The adapters that the task file names, or None."""
         places = self.settings.knowledge.adapters
-        return Bank([str(self.settings.resolve(place)) for place in places]) if places else None
+        found = [str(self.settings.resolve(place)) for place in places]
+        return Bank(found, download=self.download) if places else None
 
     @cached_property
     def audit(self) -> Audit | None:
         """What is wrong with the bank's adapters, judged against the base; None without bank or base."""
         if self.bank is None or not self.has_model:
             return None
-        return self.bank.audit(Path(self.base_path))
+        return self.bank.audit(self.base_folder)
 
     @cached_property
     def experts(self) -> tuple[BankEntry, ...]:

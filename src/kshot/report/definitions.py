@@ -16,6 +16,72 @@ METRICS = {
 }
 
 
+TERMS: dict[str, tuple[str, str]] = {
+    "metric": ("{metric}", "{metric_text}"),
+    "n": ("n", "How many rows a figure rests on. {evidence}"),
+    "interval": (
+        "95 % interval",
+        "Where the true score plausibly lies, given only this many rows: were the test repeated with "
+        "fresh rows, such intervals would hold the true value about 95 times in 100. Wilson's "
+        "interval for shares of right rows, a bootstrap over rows otherwise.",
+    ),
+    "reference": (
+        "reference",
+        "The system that every other one has to beat: {reference}. Differences are score minus "
+        "its score, on the same rows.",
+    ),
+    "difference": (
+        "difference",
+        "Score minus the score of the reference, row against row on the same rows; a paired comparison "
+        "tells small differences apart that two separate intervals would hide.",
+    ),
+    "p": (
+        "p",
+        "How often chance alone would give a difference at least this large, if the system were no "
+        "better and no worse than the reference. Exact McNemar test for right or wrong, paired "
+        "bootstrap otherwise.",
+    ),
+    "holm": (
+        "p (Holm)",
+        "p, made stricter because many systems were tried: with twenty tries, one is likely to look good "
+        "by luck. Holm's correction keeps the chance of even one false alarm at 5 %.",
+    ),
+    "verdict": (
+        "verdict",
+        "better or worse: the difference is clear of zero after Holm. tied: the whole interval of the "
+        "difference lies within the margin. too few rows to tell: neither can be said "
+        "with {n} rows.",
+    ),
+    "margin": (
+        "margin",
+        "A difference of less than {margin} either way counts as no difference that matters.",
+    ),
+    "smallest": (
+        "smallest difference",
+        "The smallest true difference that this many rows would probably have shown. If a smaller gain "
+        "would matter to you, add test rows.",
+    ),
+    "invalid": ("invalid", "Replies in which no answer could be read. They count as wrong."),
+    "selection": (
+        "selection score",
+        "A score on the shots themselves. It serves to choose, and flatters what was chosen by it: "
+        "it never stands as evidence.",
+    ),
+    "oracle": (
+        "oracle",
+        "Chosen with knowledge of the test rows, which nobody has in practice. It shows how much room "
+        "there is and competes with nobody.",
+    ),
+    "perplexity": (
+        "perplexity",
+        "How surprised a model is by the right text, token by token: 1 is no surprise at all, 10 is as "
+        "unsure as between ten equal words. It is exp of the loss in nats per token. Lower is better.",
+    ),
+    "latency": ("latency", "Seconds for one row, once the system is built."),
+    "size": ("size", "Bytes on disk that a system adds to the base model."),
+}
+
+
 def definitions(task: TaskFacts) -> dict[str, tuple[str, str]]:
     """Key to (term, explanation), in the order in which a reader meets them.
 
@@ -30,67 +96,12 @@ def definitions(task: TaskFacts) -> dict[str, tuple[str, str]]:
         else f"No test file was given: the figures come from {task.evaluation}. Each row is judged by "
         "systems built without it, but the folds share rows, so treat close calls with care."
     )
-    return {
-        "metric": (task.metric.replace("_", " "), METRICS.get(task.metric, "The metric named by the task.")),
-        "n": ("n", f"How many rows a figure rests on. {evidence}"),
-        "interval": (
-            "95 % interval",
-            "Where the true score plausibly lies, given only this many rows: were the test repeated with "
-            "fresh rows, such intervals would hold the true value about 95 times in 100. Wilson's "
-            "interval for shares of right rows, a bootstrap over rows otherwise.",
-        ),
-        "reference": (
-            "reference",
-            f"The system that every other one has to beat: {task.reference}. Differences are score minus "
-            "its score, on the same rows.",
-        ),
-        "difference": (
-            "difference",
-            "Score minus the score of the reference, row against row on the same rows; a paired comparison "
-            "tells small differences apart that two separate intervals would hide.",
-        ),
-        "p": (
-            "p",
-            "How often chance alone would give a difference at least this large, if the system were no "
-            "better and no worse than the reference. Exact McNemar test for right or wrong, paired "
-            "bootstrap otherwise.",
-        ),
-        "holm": (
-            "p (Holm)",
-            "p, made stricter because many systems were tried: with twenty tries, one is likely to look good "
-            "by luck. Holm's correction keeps the chance of even one false alarm at 5 %.",
-        ),
-        "verdict": (
-            "verdict",
-            "better or worse: the difference is clear of zero after Holm. tied: the whole interval of the "
-            f"difference lies within the margin. too few rows to tell: neither can be said "
-            f"with {task.n_test:,} rows.",
-        ),
-        "margin": (
-            "margin",
-            f"A difference of less than {margin} either way counts as no difference that matters.",
-        ),
-        "smallest": (
-            "smallest difference",
-            "The smallest true difference that this many rows would probably have shown. If a smaller gain "
-            "would matter to you, add test rows.",
-        ),
-        "invalid": ("invalid", "Replies in which no answer could be read. They count as wrong."),
-        "selection": (
-            "selection score",
-            "A score on the shots themselves. It serves to choose, and flatters what was chosen by it: "
-            "it never stands as evidence.",
-        ),
-        "oracle": (
-            "oracle",
-            "Chosen with knowledge of the test rows, which nobody has in practice. It shows how much room "
-            "there is and competes with nobody.",
-        ),
-        "perplexity": (
-            "perplexity",
-            "How surprised a model is by the right text, token by token: 1 is no surprise at all, 10 is as "
-            "unsure as between ten equal words. It is exp of the loss in nats per token. Lower is better.",
-        ),
-        "latency": ("latency", "Seconds for one row, once the system is built."),
-        "size": ("size", "Bytes on disk that a system adds to the base model."),
+    words = {
+        "metric": task.metric.replace("_", " "),
+        "metric_text": METRICS.get(task.metric, "The metric named by the task."),
+        "n": f"{task.n_test:,}",
+        "evidence": evidence,
+        "margin": margin,
+        "reference": task.reference,
     }
+    return {key: (term.format(**words), text.format(**words)) for key, (term, text) in TERMS.items()}
