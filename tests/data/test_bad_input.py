@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kshot.data.formats import iter_examples, read_examples
+from kshot.data.formats.read import iter_examples, read_examples
 from kshot.data.task import Task
 from kshot.errors import DataError, InputError, TaskError
 

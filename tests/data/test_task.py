@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kshot.data.example import Example
 from kshot.data.task import Task
-from kshot.data.taskfile import TaskFile
+from kshot.data.taskfile.file import TaskFile
 from kshot.errors import DataError, InputError, TaskError
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -17,7 +17,7 @@ from kshot.errors import DataError
 from kshot.measure.contamination import Guarded, Overlap, guard, near_overlaps
 from kshot.measure.overlap import rouge_l, tokens
 from kshot.models.base import Floats
-from kshot.models.hashing import HashingEncoder
+from kshot.models.embed.hashing import HashingEncoder
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 TEST = (

@@ -267,12 +267,12 @@ def test_ten_thousand_rows_of_twenty_classes_take_seconds() -> None:
     [
         ([], [], "0 rows cannot be compared"), ([1], [0], "1 rows cannot be compared"),
         ([1, 2], [1], "shapes"),
-        ([1, math.nan], [1, 1], "a: 1 scores are not finite, the first in row 1"),
+        ([1, math.nan], [1, 1], "a: 1 scores are not finite or beyond 1e.100, the first in row 1"),
         ([1, 1], [math.inf, 1], "b: 1 scores"),
         (["a", "b"], [1, 2], "must be numbers"), ([[1], [1, 2]], [[1], [1]], "must be numbers"),
         (1, 1, "shapes"),
         ([[[1]], [[1]]], [[[1]], [[1]]], "shapes"), ([[], []], [[], []], "shapes"),
-        ([None, 1], [1, 1], "not finite"),
+        ([None, 1], [1, 1], "not finite"), ([1e308, 0], [-1e308, 0], "beyond"),
     ],
 )  # fmt: skip
 def test_scores_that_cannot_be_compared(a: Any, b: Any, says: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from kshot.models.delta import LoraDelta
-from kshot.models.lora import LoraAdapter
+from kshot.models.lora.adapter import LoraAdapter
+from kshot.models.lora.delta import LoraDelta
 
 WIDTH, WIDE, LAYERS, ROWS = 8, 12, 2, 20
 PREFIX = "base_model.model."

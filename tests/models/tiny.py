@@ -20,7 +20,7 @@ from transformers import (
 
 from kshot.data.example import Example, Message
 from kshot.data.template import Target, Template
-from kshot.models.loading import Loaded, assemble
+from kshot.models.hf.loading import Loaded, assemble
 
 LINES = [
     "The capital of France is Paris. What is the capital of Peru? It is Lima, on the coast.",

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-
 COLOURS = {
     "warm": ("red", "orange", "amber", "scarlet", "crimson"),
     "cold": ("blue", "teal", "navy", "azure", "cyan"),

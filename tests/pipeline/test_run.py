@@ -93,7 +93,7 @@ def test_the_same_run_twice_gives_the_same_bytes(write_task: WriteTask, tmp_path
 def test_a_finished_run_is_kept_and_loads_no_model(
     write_task: WriteTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kshot.models.hf import HfModel
+    from kshot.models.hf.model import HfModel
 
     run(write_task(systems=["majority", "zero-shot", "adapters"]), tmp_path / "run")
     before = digests(tmp_path / "run")

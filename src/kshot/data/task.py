@@ -12,8 +12,8 @@ from kshot.data import rules
 from kshot.data.draw import draw, folds
 from kshot.data.example import Example
 from kshot.data.formats import read_examples
-from kshot.data.settings import RowsSection
 from kshot.data.taskfile import TaskFile, load_task_file, task_file_of
+from kshot.data.taskfile.settings import RowsSection
 from kshot.data.template import ReasoningOrder, Template
 from kshot.errors import TaskError
 

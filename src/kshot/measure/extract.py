@@ -12,8 +12,8 @@ from functools import lru_cache
 from kshot.errors import MetricError
 
 _CUE_LINE = re.compile(
-    r"(?im)^\W*(?:(?:so|thus|therefore|hence)\W+)?(?:the\s+|my\s+)?(?:final\s+|correct\s+)?"
-    r"(?:answer|label)\W*?(?:is\b|[:=])\s*(\S.*)$"
+    r"(?i)\W*(?:(?:so|thus|therefore|hence)\W+)?(?:the\s+|my\s+)?(?:final\s+|correct\s+)?"
+    r"(?:answer|label)\W*?(?:is\b|[:=])\s*(\S.*)"
 )
 _FIELDS = ("label", "answer")
 _JOIN = re.compile(r"[_\s]+|(?<=[^\W\d])[-‐‑](?=\w)|(?<=\w)[-‐‑](?=[^\W\d])")
@@ -126,4 +126,5 @@ def _required_forms(reply: str) -> list[str]:
         values = [row[name] for name in _FIELDS if name in row] if isinstance(row, dict) else []
         if len(values) == 1 and isinstance(values[0], str | int) and not isinstance(values[0], bool):
             return [str(values[0])]
-    return _CUE_LINE.findall(reply)[-1:]
+    cues = [found[1] for line in reply.splitlines() if (found := _CUE_LINE.match(line.strip()))]
+    return cues[-1:]

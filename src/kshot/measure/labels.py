@@ -14,7 +14,7 @@ from kshot.measure.overlap import tokens
 from kshot.measure.overlap_index import OverlapIndex
 from kshot.measure.similarity import neighbours_above
 from kshot.models.base import Embedder
-from kshot.models.hashing import HashingEncoder
+from kshot.models.embed.hashing import HashingEncoder
 
 FlagKind: TypeAlias = Literal[
     "empty", "white_space", "spelling", "contradictory", "near_contradictory", "suspicious"

@@ -25,7 +25,7 @@ from kshot.measure.metrics import row_scores
 from kshot.measure.predict import predict
 from kshot.measure.score_cache import ScoreCache, ShotScore, score_key
 from kshot.models.base import LanguageModel, LossModel, System
-from kshot.models.safetensor_files import write_bytes
+from kshot.models.lora.safetensor_files import write_bytes
 
 Values: TypeAlias = NDArray[np.float64]
 Progress: TypeAlias = Callable[[str, int, int], None]

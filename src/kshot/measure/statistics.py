@@ -32,6 +32,7 @@ __all__ = [
 
 Floats: TypeAlias = NDArray[np.float64]
 Stated: TypeAlias = Sequence[str | None]
+_LARGEST = 1e100  # sums and squares of scores must stay finite
 MCNEMAR, BOOTSTRAP = "exact McNemar", "paired bootstrap"
 
 
@@ -244,9 +245,11 @@ def _paired(a: ArrayLike, b: ArrayLike) -> tuple[Floats, Floats]:
             f"scores of shapes {first.shape} and {second.shape}; expected two of (N,) or (N, R)"
         )
     for name, scores in (("a", first), ("b", second)):
-        if len(wrong := np.argwhere(~np.isfinite(scores))):
+        if len(wrong := np.argwhere(~(np.abs(scores) <= _LARGEST))):
             row = int(wrong[0][0])
-            raise MetricError(f"{name}: {len(wrong)} scores are not finite, the first in row {row}")
+            raise MetricError(
+                f"{name}: {len(wrong)} scores are not finite or beyond {_LARGEST:g}, the first in row {row}"
+            )
     if first.ndim == 1:
         return first[:, None], second[:, None]
     return first, second

@@ -14,7 +14,7 @@ from kshot.data.example import Conversation, Example
 from kshot.data.template import Template
 from kshot.errors import DataError
 from kshot.models.base import Classifier, Embedder, Floats, LanguageModel, System
-from kshot.models.majority import MajorityClassifier
+from kshot.models.classifier.majority import MajorityClassifier
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from kshot.data.task import Task
-from kshot.models.audit import Audit
-from kshot.models.bank_entry import BankEntry
+from kshot.models.bank import BankEntry
+from kshot.models.bank.audit import Audit
 from kshot.pipeline.evaluate import (
     ADAPTER,
     Outcome,

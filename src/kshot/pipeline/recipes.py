@@ -87,7 +87,7 @@ def _nearest_answer(bench: Workbench, shots: Shots, artifact: Path) -> System:
 
 
 def _embedding_head(bench: Workbench, shots: Shots, artifact: Path) -> System:
-    from kshot.models.classifier import EmbeddingHead
+    from kshot.models.classifier.transformers_classifier import EmbeddingHead
 
     if artifact.is_dir():
         head = EmbeddingHead.load(artifact, bench.embedder)

@@ -46,7 +46,7 @@ def describe(task: Task) -> Iterator[str]:
 
 
 def _samples(task: Task) -> Iterator[str]:
-    from kshot.models.text import TextFormat, mask_preview
+    from kshot.models.text.text_format import TextFormat, mask_preview
 
     base = task.settings.model.base if task.settings.model else None
     folder = Path(task.settings.resolve(base)) if base is not None else None

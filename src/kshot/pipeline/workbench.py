@@ -11,8 +11,8 @@ from kshot.data.example import Conversation, Example
 from kshot.data.task import Task
 from kshot.errors import ModelError
 from kshot.measure.scores import BankScores, score_bank
-from kshot.models.audit import Audit
 from kshot.models.bank import Bank, BankEntry
+from kshot.models.bank.audit import Audit
 from kshot.models.base import Classifier, Embedder
 from kshot.runs import Run, file_hash
 
@@ -56,11 +56,13 @@ class Workbench:
     @cached_property
     def base_folder(self) -> Path:
         """The base model's folder; for a hub id the local copy, fetched if need be."""
-        from kshot.models.loading import resolved
+        from kshot.models.hf.loading import resolved
 
         if not self.download and not Path(self.base_path).is_dir():
             raise ModelError(f"{self.base_path}: is not on this machine")
-        return resolved(self.base_path, revision=self.settings.model.revision if self.settings.model else None)
+        return resolved(
+            self.base_path, revision=self.settings.model.revision if self.settings.model else None
+        )
 
     @cached_property
     def base_identity(self) -> str:
@@ -100,7 +102,7 @@ class Workbench:
     def embedder(self) -> Embedder:
         """The encoder that the task file names; the hashing encoder where it names none."""
         from kshot.models.embed import load_embedder
-        from kshot.models.remember import RememberingEmbedder
+        from kshot.models.embed.remember import RememberingEmbedder
 
         return RememberingEmbedder(load_embedder(self.embedder_path))
 
@@ -169,7 +171,7 @@ class Workbench:
     @cached_property
     def expert_classifier(self) -> Classifier:
         """The expert classifier that the task file names."""
-        from kshot.models.classifier import TransformersClassifier
+        from kshot.models.classifier.transformers_classifier import TransformersClassifier
 
         named = self.settings.knowledge.expert
         if named is None:
