@@ -165,7 +165,7 @@ assert wanted.decode() not in repr(found[:20]), "in frames"
 )  # fmt: skip
 def test_time_is_bounded(program: str) -> None:
     began = time.monotonic()
-    refused(program, "time", seconds=0.7)
+    refused(program, "time", seconds=0.5)
     assert time.monotonic() - began < 8
 
 
@@ -388,7 +388,7 @@ def test_many_at_once_keep_apart() -> None:
 
 @needs_sandbox
 def test_large_programs_and_no_program() -> None:
-    assert run_code("x = 1\n" * 300_000 + "assert x == 1", seconds=30, memory_mb=2048).ok
+    assert run_code("x = 1\n" * 60_000 + "assert x == 1", seconds=30, memory_mb=2048).ok
     assert run_code("").ok
 
 
