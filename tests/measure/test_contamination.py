@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kshot.data.example import Example, Message, normalised
 from kshot.errors import DataError
 from kshot.measure.contamination import Guarded, Overlap, guard, near_overlaps
-from kshot.measure.overlap import rouge_l, tokens
+from kshot.measure.overlap.rouge import rouge_l, tokens
 from kshot.models.base import Floats
 from kshot.models.embed.hashing import HashingEncoder
 

@@ -13,8 +13,8 @@ import numpy as np
 from kshot.data.example import Example, normalised
 from kshot.data.selection import Drop, Selection
 from kshot.errors import DataError
-from kshot.measure.overlap import tokens
-from kshot.measure.overlap_index import OverlapIndex, RunIndex
+from kshot.measure.overlap.index import OverlapIndex, RunIndex
+from kshot.measure.overlap.rouge import tokens
 from kshot.measure.similarity import nearest
 from kshot.models.base import Embedder, Floats
 

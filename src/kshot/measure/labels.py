@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias, get_args
 from kshot.data.example import Example, normalised
 from kshot.data.template import TaskKind
 from kshot.errors import DataError
-from kshot.measure.overlap import tokens
-from kshot.measure.overlap_index import OverlapIndex
+from kshot.measure.overlap.index import OverlapIndex
+from kshot.measure.overlap.rouge import tokens
 from kshot.measure.similarity import neighbours_above
 from kshot.models.base import Embedder
 from kshot.models.embed.hashing import HashingEncoder

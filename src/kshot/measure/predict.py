@@ -8,7 +8,7 @@ from typing import Any
 
 from kshot.data.example import LETTERS, Example
 from kshot.data.template import Template
-from kshot.measure.extract import extract_label
+from kshot.measure.metrics import extract_label
 from kshot.models.base import Classifier, LanguageModel, LossModel, Reply, System
 
 

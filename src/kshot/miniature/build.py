@@ -24,6 +24,9 @@ WORKERS = 2
 
 def main() -> None:
     """Parse, build, and print the content hash."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     parser = argparse.ArgumentParser(prog="python -m kshot.miniature.build", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to build in; what is there is kept")
     parser.add_argument("--seed", type=int, default=SEED)
@@ -91,6 +94,8 @@ def build_bank(out: Path, world: World, seed: int, tell: Callable[[str], None]) 
     with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
         for told in pool.imap_unordered(_build_expert, [(out, spec, seed) for spec in missing]):
             tell(told)
+        pool.close()
+        pool.join()
     for name, original in COPIES.items():
         if not (bank / name).exists():
             write_copy(bank, name, original, seed)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kshot.errors import DataError
-from kshot.measure import overlap_index
-from kshot.measure.overlap import f_measure, tokens
-from kshot.measure.overlap_index import OverlapIndex, RunIndex
+from kshot.measure.overlap import index as overlap_index
+from kshot.measure.overlap.index import OverlapIndex, RunIndex
+from kshot.measure.overlap.rouge import f_measure, tokens
 
-DATA = Path(__file__).parents[2] / "../shared/data"
+DATA = Path(__file__).parents[3] / "../shared/data"
 few_words = st.lists(st.sampled_from(["a", "b", "c", "d", "e"]), max_size=12)
 RUN_OF = 3
 

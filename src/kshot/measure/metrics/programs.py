@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from kshot.errors import MetricError, SandboxError, collected
-from kshot.measure.sandbox import run_code, sandbox_available
+from kshot.measure.sandbox.run import run_code, sandbox_available
 
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*(\w*)[^\n`]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kshot.errors import MetricError
-from kshot.measure import own_metric
-from kshot.measure.metrics import evaluate, row_scores
+from kshot.measure.metrics import own as own_metric
+from kshot.measure.metrics.scoring import evaluate, row_scores
 
 METRIC = """
 def length(prediction, answer):

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kshot.errors import MetricError
-from kshot.measure.bootstrap import grouped, p_value, percentile_interval, resampled
-from kshot.measure.metrics import row_scores
-from kshot.measure.proportions import Interval, mcnemar_exact, tango, two_sided, wilson
-from kshot.measure.tweeteval import ClassScore, class_score
-from kshot.measure.verdicts import Comparison, Verdict, holm, smallest_difference, verdict
+from kshot.measure.metrics.scoring import row_scores
+from kshot.measure.metrics.tweeteval import ClassScore, class_score
+from kshot.measure.statistics.bootstrap import grouped, p_value, percentile_interval, resampled
+from kshot.measure.statistics.proportions import Interval, mcnemar_exact, tango, two_sided, wilson
+from kshot.measure.statistics.verdicts import Comparison, Verdict, holm, smallest_difference, verdict
 
 __all__ = [
     "Comparison",

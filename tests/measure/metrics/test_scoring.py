@@ -13,8 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kshot.errors import MetricError
-from kshot.measure import metrics
-from kshot.measure.metrics import METRICS, check_metric, evaluate, higher_is_better, invalid_count, row_scores
+from kshot.measure.metrics import scoring as metrics
+from kshot.measure.metrics.scoring import (
+    METRICS,
+    check_metric,
+    evaluate,
+    higher_is_better,
+    invalid_count,
+    row_scores,
+)
 
 ROW_METRICS = ("exact_match", "accuracy", "token_f1", "rouge_l")
 TEXTS = st.lists(st.tuples(st.text(max_size=12) | st.none(), st.text(max_size=12)), min_size=1, max_size=8)

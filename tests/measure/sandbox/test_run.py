@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from kshot.errors import SandboxError
-from kshot.measure import sandbox
-from kshot.measure.sandbox import Outcome, run_code, sandbox_available
+from kshot.measure.sandbox import run as sandbox
+from kshot.measure.sandbox.run import Outcome, run_code, sandbox_available
 
 needs_sandbox = pytest.mark.skipif(sandbox_available() is not None, reason="no sandbox here")
 
@@ -134,7 +134,7 @@ def test_ending_early_is_no_success(program: str) -> None:
 @needs_sandbox
 def test_the_token_is_not_in_the_program_s_memory_arguments_or_files(monkeypatch: pytest.MonkeyPatch) -> None:
     token = b"token-of-this-test-0123456789abc"
-    monkeypatch.setattr("kshot.measure.sandbox.secrets.token_bytes", lambda count: token[:count])
+    monkeypatch.setattr("kshot.measure.sandbox.run.secrets.token_bytes", lambda count: token[:count])
     program = f"""
 import gc, os, sys
 wanted = bytes(reversed({token[::-1]!r}))
@@ -410,10 +410,10 @@ def test_it_works_for_an_ordinary_user_too() -> None:
     python = Path("/usr/bin/python3")
     if os.getuid() != 0 or not python.exists():
         pytest.skip("not root, or no system Python to be another user with")
-    modules = [Path(sandbox.__file__).with_name(name) for name in ("sandbox.py", "watch.py", "isolation.py")]
-    errors = Path(sandbox.__file__).parents[1] / "errors.py"
+    modules = [Path(sandbox.__file__).with_name(name) for name in ("run.py", "watch.py", "isolation.py")]
+    errors = Path(sandbox.__file__).parents[2].joinpath("errors.py")
     folder = Path(tempfile.mkdtemp())
-    package = folder / "kshot" / "measure"
+    package = folder / "kshot" / "measure" / "sandbox"
     package.mkdir(parents=True)
     try:
         for module in modules:
@@ -422,7 +422,7 @@ def test_it_works_for_an_ordinary_user_too() -> None:
         code = (
             f"import sys; sys.path.insert(0, {str(folder)!r}); sys.dont_write_bytecode = True\n"
             "if sys.version_info < (3, 11): print('old'); sys.exit()\n"
-            "from kshot.measure.sandbox import run_code, sandbox_available\n"
+            "from kshot.measure.sandbox.run import run_code, sandbox_available\n"
             "print(sandbox_available() or [run_code(p).ok for p in ('x = 1', 'open(\"/etc/passwd\")')])"
         )
         subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from kshot.data.example import Example
 from kshot.data.template import Template
 from kshot.errors import DataError, InputError, MetricError, RunError
-from kshot.measure.score_cache import ScoreCache, ShotScore, score_key
-from kshot.measure.scores import BankScores, score_bank
+from kshot.measure.scores.bank_scores import BankScores, score_bank
+from kshot.measure.scores.cache import ScoreCache, ShotScore, score_key
 from kshot.models.base import ChoiceScores, Reply, TokenLosses
 
 TEMPLATE = Template(instruction="Capital?", reasoning="answer_first")
@@ -196,7 +196,7 @@ def test_a_killed_process_loses_one_expert_at_most(tmp_path):
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-import test_scores as t
+import test_bank_scores as t
 class Deadly(t.Scripted):
     def generate(self, *args, **options):
         os.kill(os.getpid(), 9)

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kshot.errors import MetricError
-from kshot.measure import tweeteval
-from kshot.measure.metrics import evaluate
-from kshot.measure.tweeteval import TASKS, class_score
+from kshot.measure.metrics import tweeteval
+from kshot.measure.metrics.scoring import evaluate
+from kshot.measure.metrics.tweeteval import TASKS, class_score
 
-TWEETS = Path(__file__).parents[2] / ".." / "shared" / "data" / "tweeteval"
+TWEETS = Path(__file__).parents[3] / ".." / "shared" / "data" / "tweeteval"
 needs_tweets = pytest.mark.skipif(not TWEETS.is_dir(), reason="the TweetEval rows are not here")
 LABELS = st.sampled_from(["a", "b", "c"])
 STANCE = {  # target: n, macro-F1, official

@@ -13,10 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kshot.errors import MetricError
-from kshot.measure import statistics
-from kshot.measure.metrics import evaluate, row_scores
-from kshot.measure.proportions import tango
-from kshot.measure.statistics import (
+from kshot.measure.metrics.scoring import evaluate, row_scores
+from kshot.measure.statistics import paired as statistics
+from kshot.measure.statistics.paired import (
     Comparison,
     compare,
     compare_predictions,
@@ -24,6 +23,7 @@ from kshot.measure.statistics import (
     score_interval,
     wilson,
 )
+from kshot.measure.statistics.proportions import tango
 
 SHARES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=2, max_size=30)
 SCORES = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=12)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kshot.errors import MetricError
-from kshot.measure import verdicts
-from kshot.measure.proportions import mcnemar_exact
-from kshot.measure.verdicts import Comparison, holm, smallest_difference, verdict
+from kshot.measure.statistics import verdicts
+from kshot.measure.statistics.proportions import mcnemar_exact
+from kshot.measure.statistics.verdicts import Comparison, holm, smallest_difference, verdict
 
 P_VALUES = st.lists(st.floats(0, 1), max_size=12)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kshot.errors import MetricError
-from kshot.measure import bootstrap
-from kshot.measure.bootstrap import grouped, p_value, percentile_interval, resampled
+from kshot.measure.statistics import bootstrap
+from kshot.measure.statistics.bootstrap import grouped, p_value, percentile_interval, resampled
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from kshot.errors import MetricError
-from kshot.measure.proportions import Interval, normal_quantile, two_sided
+from kshot.measure.statistics.proportions import Interval, normal_quantile, two_sided
 
 Verdict: TypeAlias = Literal["better", "worse", "tied", "too few rows to tell"]
 ALPHA = 0.05
@@ -41,7 +41,7 @@ class Comparison:
     def with_p(self, p: float) -> Comparison:
         """The same with a p that was corrected for several comparisons, and the verdict taken anew.
 
-        >>> from kshot.measure.statistics import compare
+        >>> from kshot.measure.statistics.paired import compare
         >>> compare([1] * 12, [0] * 12).with_p(0.2).verdict
         'too few rows to tell'
         """

@@ -21,9 +21,9 @@ from kshot.data.example import Example
 from kshot.data.template import Template
 from kshot.errors import DataError, InputError
 from kshot.measure.loss import shot_losses
-from kshot.measure.metrics import row_scores
+from kshot.measure.metrics.scoring import row_scores
 from kshot.measure.predict import predict
-from kshot.measure.score_cache import ScoreCache, ShotScore, score_key
+from kshot.measure.scores.cache import ScoreCache, ShotScore, score_key
 from kshot.models.base import LanguageModel, LossModel, System
 from kshot.models.lora.safetensor_files import write_bytes
 

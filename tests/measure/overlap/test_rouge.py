@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kshot.measure import overlap
-from kshot.measure.overlap import f_measure, rouge_l, tokens
+from kshot.measure.overlap import rouge as overlap
+from kshot.measure.overlap.rouge import f_measure, rouge_l, tokens
 
-DEMO = Path(__file__).parents[2] / ".." / "shared" / "data" / "explore_demo"
+DEMO = Path(__file__).parents[3] / ".." / "shared" / "data" / "explore_demo"
 WORDS = st.lists(st.sampled_from(["the", "cat", "Sat", "2", "o'clock", "-", "\n", "a_b"]), max_size=14).map(
     " ".join
 )

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kshot.measure import extract_value
-from kshot.measure.extract_value import extract_choice, extract_number
+from kshot.measure.metrics import extract_value
+from kshot.measure.metrics.extract_value import extract_choice, extract_number
 
-GSM8K = Path(__file__).parents[2] / ".." / "shared" / "data" / "gsm8k" / "test.jsonl"
+GSM8K = Path(__file__).parents[3] / ".." / "shared" / "data" / "gsm8k" / "test.jsonl"
 
 
 def test_examples() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kshot.errors import MetricError
-from kshot.measure import extract
-from kshot.measure.extract import extract_label
+from kshot.measure.metrics import extract
+from kshot.measure.metrics.extract import extract_label
 
 SENTIMENT = ("negative", "neutral", "positive")
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kshot.errors import MetricError, SandboxError
-from kshot.measure import programs
-from kshot.measure.metrics import evaluate, row_scores
-from kshot.measure.programs import pass_scores, unfenced
-from kshot.measure.sandbox import sandbox_available
+from kshot.measure.metrics import programs
+from kshot.measure.metrics.programs import pass_scores, unfenced
+from kshot.measure.metrics.scoring import evaluate, row_scores
+from kshot.measure.sandbox.run import sandbox_available
 
 needs_sandbox = pytest.mark.skipif(sandbox_available() is not None, reason="no sandbox here")
 

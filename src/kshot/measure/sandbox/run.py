@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from kshot.errors import SandboxError
-from kshot.measure.watch import READY, Watch
+from kshot.measure.sandbox.watch import READY, Watch
 
 _SYSTEM = (
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64",

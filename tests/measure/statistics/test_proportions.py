@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kshot.errors import MetricError
-from kshot.measure import proportions
-from kshot.measure.proportions import mcnemar_exact, tango, two_sided, wilson
+from kshot.measure.statistics import proportions
+from kshot.measure.statistics.proportions import mcnemar_exact, tango, two_sided, wilson
 
 COUNTS = st.integers(0, 60)
 

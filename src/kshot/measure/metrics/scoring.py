@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from kshot.data.example import normalised
 from kshot.errors import MetricError, collected
-from kshot.measure.extract_value import extract_choice, extract_number
-from kshot.measure.overlap import rouge_l
-from kshot.measure.own_metric import is_own, own_scores
-from kshot.measure.programs import pass_scores
-from kshot.measure.tweeteval import TASKS, class_score, folded
+from kshot.measure.metrics.extract_value import extract_choice, extract_number
+from kshot.measure.metrics.own import is_own, own_scores
+from kshot.measure.metrics.programs import pass_scores
+from kshot.measure.metrics.tweeteval import TASKS, class_score, folded
+from kshot.measure.overlap.rouge import rouge_l
 
 _QUOTES = "\"'`*‘’‚“”„«»‹›「」『』"
 _STOPS = ".,;:!?。、"  # after NFKC, which makes the wide ones narrow
