@@ -91,9 +91,10 @@ def _generate(
 
 
 def _read(row: Example, reply: Reply, template: Template, *, multiline: bool) -> Prediction:
-    answer = template.answer_in(reply.text, multiline=multiline)
-    if answer is not None and template.kind == "classification" and template.labels:
-        answer = extract_label(answer, template.labels)
+    if template.kind == "classification" and template.labels:
+        answer = extract_label(reply.text, template.labels, cut=reply.finish_reason == "length")
+    else:
+        answer = template.answer_in(reply.text, multiline=multiline)
     return Prediction(
         row.id,
         answer,

@@ -175,7 +175,7 @@ def _with_comparison(result: SystemResult, comparison: Comparison, p_holm: float
 
 
 def _oracle(results: Sequence[SystemResult]) -> SystemResult:
-    best = max((r for r in results if is_single_adapter(r.name)), key=lambda r: (_sortable(r.value), r.name))
+    best = min((r for r in results if is_single_adapter(r.name)), key=lambda r: (-_sortable(r.value), r.name))
     return replace(
         best,
         name=ORACLE,

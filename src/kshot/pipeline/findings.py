@@ -47,6 +47,4 @@ def _overlap(overlap: Overlap, shots: Sequence[Example], test: Sequence[Example]
     other = test[overlap.protected].source or str(overlap.protected + 1)
     text = _REASONS[overlap.reason].format(other=other, score=overlap.score or 0.0, evidence=overlap.evidence)
     where = shots[overlap.row].source or str(overlap.row + 1)
-    return Finding(
-        "contamination", "info" if overlap.reason == "cosine" else "warning", f"{where} {text}", where
-    )
+    return Finding("contamination", "info" if overlap.reason == "cosine" else "warning", text, where)

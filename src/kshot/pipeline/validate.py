@@ -34,7 +34,7 @@ def describe(task: Task) -> Iterator[str]:
         yield "labels among the shots: " + ", ".join(f"{label} {counts[label]}" for label in task.labels)
     found = data_findings(task, task.shots)
     for topic in ("task", "contamination", "labels"):
-        lines = [f"{finding.level}: {finding.sentence}" for finding in found if finding.topic == topic]
+        lines = [": ".join(filter(None, (f.level, f.where, f.sentence))) for f in found if f.topic == topic]
         yield from lines[:SHOWN]
         if len(lines) > SHOWN:
             yield f"... and {len(lines) - SHOWN} more about {topic}"

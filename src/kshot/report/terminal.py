@@ -82,7 +82,7 @@ def closing_lines(
         "left this machine: " + "; ".join(report.leaves) if report.leaves else "nothing left this machine"
     )
     loud = [finding for finding in report.findings if finding.level != "info"]
-    lines += [f"{finding.level}: {finding.sentence}" for finding in loud[:3]]
+    lines += [": ".join(filter(None, (f.level, f.where, f.sentence))) for f in loud[:3]]
     if len(loud) > 3:
         lines.append(f"... and {len(loud) - 3} more findings in the report")
     if report.refused:
