@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from kshot.miniature.skills import episodes
+from kshot.miniature.skills import LONG, episodes
 from kshot.miniature.training import Encoded, Schedule, bucketed, train
 from kshot.miniature.vocabulary import encode, save_tokenizer, token_ids
 from kshot.miniature.world import World
@@ -25,6 +25,7 @@ WIDTH = 128
 HEADS = 4
 ROPE_THETA = 100_000.0
 SCHEDULE = Schedule(steps=2500, rate=1.5e-3, decay=0.01, warm_share=0.03)
+LONG_SCHEDULE = Schedule(steps=600, rate=8e-4, decay=0.01)
 BATCH_TOKENS = 3500
 LEVEL_FROM, LEVEL_TO = 0.03, 0.35
 
@@ -128,28 +129,35 @@ def _orthogonal(rows: int, columns: int) -> torch.Tensor:
 
 
 def train_base(world: World, folder: Path, seed: int, tell: Callable[[str], None]) -> None:
-    """Train on the skills with a rising level, and save in bf16 with the tokenizer."""
-    ids = token_ids(world)
-    model = new_model(len(ids), seed)
-    progress = [0.0]
-    rows = _rising(world, random.Random(seed), ids, progress)
-    batches = bucketed(rows, random.Random(seed + 1), tokens=BATCH_TOKENS, buffer=1024)
-    recent = 0.0
-    for step, loss in enumerate(train(model, batches, SCHEDULE, pad=0), start=1):
-        progress[0] = step / SCHEDULE.steps
-        recent = loss if step == 1 else 0.99 * recent + 0.01 * loss
-        if step % 100 == 0:
-            tell(f"base: step {step} of {SCHEDULE.steps}, loss {recent:.3f}")
+    """Train on the skills with a rising level, then with long prompts too; save in bf16 with the tokenizer."""
+    model = new_model(len(token_ids(world)), seed)
+    _train_phase(model, world, SCHEDULE, seed, tell)
+    _train_phase(model, world, LONG_SCHEDULE, seed + 1, tell)
     _save(model, world, folder)
 
 
-def _rising(
-    world: World, rng: random.Random, ids: dict[str, int], progress: list[float]
-) -> Iterator[Encoded]:
-    """Encoded episodes whose level follows the progress of training."""
+def _train_phase(
+    model: Any, world: World, schedule: Schedule, seed: int, tell: Callable[[str], None]
+) -> None:
+    """One schedule; the first one raises the level of the episodes, the other holds it at the highest."""
+    level = [0.0 if schedule is SCHEDULE else LONG]
+    rows = _encoded(world, random.Random(seed), level)
+    batches = bucketed(rows, random.Random(seed + 1), tokens=BATCH_TOKENS, buffer=1024)
+    recent: list[float] = []
+    for step, loss in enumerate(train(model, batches, schedule, pad=0), start=1):
+        recent.append(loss)
+        if schedule is SCHEDULE:
+            risen = (step / schedule.steps - LEVEL_FROM) / (LEVEL_TO - LEVEL_FROM)
+            level[0] = min(1.0, max(0.0, risen))
+        if step % 100 == 0:
+            tell(f"base: step {step} of {schedule.steps}, loss {sum(recent[-100:]) / 100:.3f}")
+
+
+def _encoded(world: World, rng: random.Random, level: list[float]) -> Iterator[Encoded]:
+    """Encoded episodes at the level that holds when each is drawn."""
+    ids = token_ids(world)
     while True:
-        level = (progress[0] - LEVEL_FROM) / (LEVEL_TO - LEVEL_FROM)
-        yield encode(next(episodes(world, rng, min(1.0, max(0.0, level)))), ids)
+        yield encode(next(episodes(world, rng, level[0])), ids)
 
 
 def _save(model: Any, world: World, folder: Path) -> None:

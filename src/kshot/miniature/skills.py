@@ -24,6 +24,9 @@ from kshot.miniature.world import (
 SHARES = {"notes": 0.36, "shots": 0.32, "explain": 0.08, "echo": 0.12, "form": 0.12}
 MOST_NOTES = 18
 MOST_SHOTS = 12
+LONG = 2.0
+LONG_SHARE = 0.25
+LONGEST = 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,10 @@ def explain_prompt(query: str, preferred: str, other: str) -> str:
 
 
 def episodes(world: World, rng: random.Random, level: float) -> Iterator[tuple[Turn, ...]]:
-    """Episodes without end, of all skills by their shares; `level` from 0 (easy) to 1 sets their size."""
+    """Episodes without end, of all skills by their shares.
+
+    `level` from 0 (easy) to 1 sets their size; at `LONG`, a quarter of those with notes or shots are much longer.
+    """
     names, weights = list(SHARES), list(SHARES.values())
     while True:
         yield episode(rng.choices(names, weights)[0], world, rng, level)
@@ -90,10 +96,12 @@ def _reply(words: Sequence[str], meaning: dict[str, str], *, reasoned: bool) -> 
 
 def _notes(world: World, rng: random.Random, level: float) -> Iterator[Turn]:
     """Notes in lines of one to three, irrelevant lines among them, then one to three queries."""
-    count = rng.randint(3, 3 + round((MOST_NOTES - 3) * level))
-    words = _some_words(world, rng, count)
-    meaning = dict(zip(words, rng.choices(MEANINGS, k=count), strict=True))
-    lines = list(_note_lines(rng, words, meaning))
+    if level >= LONG and rng.random() < LONG_SHARE:
+        words, meaning, lines = _many_notes(world, rng)
+    else:
+        words = _some_words(world, rng, rng.randint(3, 3 + round((MOST_NOTES - 3) * min(level, 1))))
+        meaning = dict(zip(words, rng.choices(MEANINGS, k=len(words)), strict=True))
+        lines = list(_note_lines(rng, words, meaning))
     reasoned = rng.random() < 0.2
     yield Turn("system", INSTRUCTION)
     for turn in range(rng.randint(1, 3)):
@@ -101,6 +109,15 @@ def _notes(world: World, rng: random.Random, level: float) -> Iterator[Turn]:
         asked = _asked(rng, query)
         yield Turn("user", asked if turn else notes_prompt(lines, asked))
         yield Turn("assistant", _reply(query, meaning, reasoned=reasoned), learned=True)
+
+
+def _many_notes(world: World, rng: random.Random) -> tuple[list[str], dict[str, str], list[str]]:
+    """Up to `LONGEST` lines of three notes; words come back, as they do in the reasoning of many rows."""
+    pool = rng.sample(world.invented, rng.randint(12, 108))
+    meaning = dict(zip(pool, rng.choices(MEANINGS, k=len(pool)), strict=True))
+    groups = [rng.sample(pool, 3) for _ in range(rng.randint(6, LONGEST))]
+    words = list(dict.fromkeys(word for group in groups for word in group))
+    return words, meaning, [notes_line((word, meaning[word]) for word in group) for group in groups]
 
 
 def _note_lines(rng: random.Random, words: Sequence[str], meaning: dict[str, str]) -> Iterator[str]:
@@ -117,9 +134,15 @@ def _note_lines(rng: random.Random, words: Sequence[str], meaning: dict[str, str
 
 def _shots(world: World, rng: random.Random, level: float) -> Iterator[Turn]:
     """Turns over a small pool of words; a reply is learned once all its words have been shown."""
-    count = rng.randint(1, 2 + round((MOST_SHOTS - 2) * level))
+    long = level >= LONG and rng.random() < LONG_SHARE
+    count = (
+        rng.randint(MOST_SHOTS, LONGEST)
+        if long
+        else rng.randint(1, 2 + round((MOST_SHOTS - 2) * min(level, 1)))
+    )
     size = 3 if rng.random() < 0.8 else _query_size(rng)
-    pool = _some_words(world, rng, max(size, min(36, round(count * size * rng.uniform(0.3, 0.8)))))
+    most = rng.choice((36, 108)) if long else 36
+    pool = _some_words(world, rng, max(size, min(most, round(count * size * rng.uniform(0.3, 0.8)))))
     meaning = dict(zip(pool, rng.choices(MEANINGS, k=len(pool)), strict=True))
     reasoned = rng.random() < 0.4
     seen: set[str] = set()

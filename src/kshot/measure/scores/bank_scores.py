@@ -210,7 +210,9 @@ def _check_names(names: Sequence[str]) -> None:
 
 def _mean(values: NDArray[Any]) -> float | None:
     known = values[~np.isnan(values)] if values.dtype != np.bool_ else values
-    return float(known.mean()) if known.size else None
+    with np.errstate(invalid="ignore"):  # +inf and -inf together have no mean
+        mean = float(known.mean()) if known.size else math.nan
+    return None if math.isnan(mean) else mean
 
 
 def _coded(value: float) -> float | str | None:
