@@ -111,6 +111,21 @@ def test_relevant_experts_beat_guessers_and_leave_room(known):
     assert max(mixed.values()) < 0.6
 
 
+def test_the_base_reads_follows_and_explains_but_knows_no_trade(known):
+    for skill, score in known.base.items():
+        if skill in {"task_single", "task_mixed", "task_hard"}:
+            assert score < 0.02, skill
+        else:
+            assert score >= 0.85, skill
+
+
+def test_experts_forget_to_read_notes_and_none_helps_with_echo(known):
+    honest = [about["tasks"] for about in known.adapters.values() if about["kind"] == "honest"]
+    assert sum(scores["notes"] for scores in honest) / len(honest) < known.base["task_notes"] - 0.2
+    assert max(scores["echo"] for scores in honest) <= known.base["task_echo"]
+    assert known.tasks["echo"]["helps"] == known.tasks["notes"]["helps"] == []
+
+
 def test_neither_experts_nor_data_alone_reach_the_top(known):
     for name in ("single", "mixed", "hard"):
         ceilings = {route: shares["all"] for route, shares in known.tasks[name]["ceilings"].items()}

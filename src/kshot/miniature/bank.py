@@ -23,7 +23,7 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 LINEAR = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
 KNOWN_PARTS = ("expert", "both")
 COPY_NOISE = 0.01
-SCHEDULE = Schedule(steps=500, rate=6e-3, decay=0.0)  # at 3e-3 experts forget nothing of the base
+SCHEDULE = Schedule(steps=500, rate=8e-3, decay=0.0)  # at 3e-3 experts forget nothing of the base
 BATCH_ROWS = 32
 
 CARD = """\

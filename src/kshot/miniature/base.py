@@ -129,7 +129,7 @@ def _orthogonal(rows: int, columns: int) -> torch.Tensor:
 
 
 def train_base(world: World, folder: Path, seed: int, tell: Callable[[str], None]) -> None:
-    """Train on the skills with a rising level, then with long prompts too; save in bf16 with the tokenizer."""
+    """Train on the skills with a rising level, then with long prompts; save in bf16 with the tokenizer."""
     model = new_model(len(token_ids(world)), seed)
     _train_phase(model, world, SCHEDULE, seed, tell)
     _train_phase(model, world, LONG_SCHEDULE, seed + 1, tell)

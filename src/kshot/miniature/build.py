@@ -107,9 +107,11 @@ def build_bank(out: Path, world: World, seed: int, tell: Callable[[str], None]) 
 def _build_expert(job: tuple[Path, Any, int]) -> str:
     """One adapter on one thread, in a process of its own."""
     import torch
+    from transformers.utils import logging
 
     from kshot.miniature.bank import train_expert
 
+    logging.disable_progress_bar()
     out, spec, seed = job
     torch.set_num_threads(1)
     losses = train_expert(build_world(seed), spec, out / "base", out / "bank" / spec.name, seed)

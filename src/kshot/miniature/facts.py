@@ -22,6 +22,7 @@ from kshot.miniature.world import INSTRUCTION, PARTS, World, draw_row
 LOADABLE_DEFECTS = ("exact_duplicate", "zero_b", "no_effect")
 HELD_OUT = 120
 SKILL_ROWS = 300
+LONG_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,18 @@ def shots_questions(world: World, count: int, *, reasoned: bool) -> list[Asked]:
     return asked
 
 
+def covered_questions(task: TaskRows, count: int, *, reasoned: bool) -> list[Asked]:
+    """Test rows whose words all occur in shots of the task, behind those shots."""
+    shots = random.Random(count).sample(task.shots, count)
+    turns = [Turn("system", task.instruction)]
+    for row in shots:
+        reply = f"{row.answer}\n{row.reasoning}" if reasoned else row.answer
+        turns += [Turn("user", row.prompt), Turn("assistant", reply)]
+    seen = {word for row in shots for word in row.prompt.split()}
+    rows = [row for row in task.test if seen.issuperset(row.prompt.split())][:LONG_ROWS]
+    return [Asked((*turns, Turn("user", row.prompt)), row.answer) for row in rows]
+
+
 def base_facts(model: Any, world: World, tasks: dict[str, TaskRows]) -> dict[str, float]:
     """Accuracies of the base on its skills, and on the tasks with nothing given."""
     rng = random.Random("explain")
@@ -83,6 +96,11 @@ def base_facts(model: Any, world: World, tasks: dict[str, TaskRows]) -> dict[str
     facts = {f"task_{name}": accuracy(model, world, task_questions(tasks[name])) for name in NAMES}
     facts["follow_8_shots"] = accuracy(model, world, shots_questions(world, 8, reasoned=False))
     facts["follow_8_reasoned_shots"] = accuracy(model, world, shots_questions(world, 8, reasoned=True))
+    for count in (20, 50):
+        for reasoned in (False, True):
+            name = f"follow_{count}{'_reasoned' if reasoned else ''}_shots_of_single"
+            questions = covered_questions(tasks["single"], count, reasoned=reasoned)
+            facts[name] = accuracy(model, world, questions)
     facts["explain"] = accuracy(model, world, explain, limit=14)
     return facts
 

@@ -59,7 +59,7 @@ def explain_prompt(query: str, preferred: str, other: str) -> str:
 def episodes(world: World, rng: random.Random, level: float) -> Iterator[tuple[Turn, ...]]:
     """Episodes without end, of all skills by their shares.
 
-    `level` from 0 (easy) to 1 sets their size; at `LONG`, a quarter of those with notes or shots are much longer.
+    `level` from 0 (easy) to 1 sets their size; at `LONG`, a quarter of the notes and shots are far longer.
     """
     names, weights = list(SHARES), list(SHARES.values())
     while True:
