@@ -57,6 +57,15 @@ def test_a_step_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "steps" / "greet").iterdir()) == []
 
 
+def test_a_step_that_somebody_cut_is_made_anew(tmp_path: Path) -> None:
+    run = Run(tmp_path, listener=deaf)
+    with run.open():
+        made = run.step("greet", {}, write_hello)
+        (made / "hello.txt").write_text("")
+        again = run.step("greet", {}, write_hello)
+    assert (again / "hello.txt").read_text() == "hello"
+
+
 def test_kill_leaves_a_run_that_resumes(tmp_path: Path) -> None:
     code = f"""
 import os, signal
@@ -79,7 +88,7 @@ with run.open():
         kept = run.step("first", {}, lambda folder: pytest.fail("made again"))
         made = run.step("second", {}, write_hello)
     assert (kept / "a").read_text() == "a"
-    assert sorted(file.name for file in made.iterdir()) == ["hello.txt", "inputs.json"]
+    assert sorted(file.name for file in made.iterdir()) == ["hello.txt", "inputs.json", "sizes.json"]
 
 
 def test_two_processes_cannot_share_a_run(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from typing import Any, Protocol
 from kshot.errors import InputError, RunError
 
 MARK = ".kshot-run"
+SIZES = "sizes.json"
 
 
 class Listener(Protocol):
@@ -79,7 +80,9 @@ class Run:
         process that dies leaves no half a step. Equal inputs (and equal kshot code) give the same folder.
         """
         key = step_key(inputs)
-        done = self.folder / "steps" / slug(name) / key
+        done = self.step_folder(name, key)
+        if done.is_dir() and not _is_whole(done):
+            shutil.rmtree(done)  # somebody cut it: it is made anew
         if done.is_dir():
             self.event("step", name=name, state="kept", seconds=0.0)
             return done
@@ -91,6 +94,7 @@ class Run:
         try:
             make(partial)
             write_json(partial / "inputs.json", dict(inputs))
+            write_json(partial / SIZES, _sizes(partial))
             _flush(partial)
             partial.rename(done)
             _flush_folder(done.parent)
@@ -98,6 +102,10 @@ class Run:
             shutil.rmtree(partial, ignore_errors=True)
         self.event("step", name=name, state="done", seconds=round(time.perf_counter() - begun, 3))
         return done
+
+    def step_folder(self, name: str, key: str) -> Path:
+        """Where the step of that name and key lies, or would lie."""
+        return self.folder / "steps" / slug(name) / key
 
     def event(self, event: str, **fields: Any) -> None:
         """Tells the listener, and notes it in ``events.jsonl``."""
@@ -146,7 +154,8 @@ def slug(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if re.fullmatch(r"[a-z0-9]+( [a-z0-9]+)*", name) and len(name) <= 60:
         return plain
-    return f"{plain[:48]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".strip("-")
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain[:48]}-{digest}".strip("-")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -167,7 +176,23 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
 
 
+def _sizes(folder: Path) -> dict[str, int]:
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != SIZES)
+    return {file.relative_to(folder).as_posix(): file.stat().st_size for file in sorted(files)}
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a step's files are there with the sizes they had when it was finished."""
+    try:
+        listed = json.loads((folder / SIZES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(listed == _sizes(folder))
+
+
 def _claim(folder: Path) -> None:
+    if "\0" in str(folder):
+        raise InputError(f"{str(folder)!r}: no folder can have this name; choose another --out")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: a file stands where the run folder should be; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,19 +1,27 @@
-"""A small classification task with a tiny random model and a bank of three adapters, one of them unfit."""
+"""Two small tasks: trade words with two experts and a broken one; and colours, without a model."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kshot import miniature
+
 COLOURS = {
     "warm": ("red", "orange", "amber", "scarlet", "crimson"),
     "cold": ("blue", "teal", "navy", "azure", "cyan"),
 }
+WriteTask = Callable[..., Path]
 
 
-def rows(frames: tuple[str, ...]) -> list[dict[str, str]]:
+def write_rows(path: Path, found: list[dict[str, str]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in found))
+
+
+def colours(frames: tuple[str, ...]) -> list[dict[str, str]]:
     return [
         {"text": frame.format(word), "label": label}
         for frame in frames
@@ -22,60 +30,61 @@ def rows(frames: tuple[str, ...]) -> list[dict[str, str]]:
     ]
 
 
-def write_rows(path: Path, found: list[dict[str, str]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in found))
+def written(folder: Path, settings: dict[str, Any], changes: dict[str, Any]) -> Path:
+    settings = {key: value for key, value in (settings | changes).items() if value is not None}
+    (folder / "task.yaml").write_text(json.dumps(settings))
+    return folder / "task.yaml"
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import tiny
-
-    return tiny.save(tmp_path_factory.mktemp("base"), "llama", chat=tiny.CHATML, positions=512)
-
-
-@pytest.fixture(scope="session")
-def bank(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
-    """Two random adapters of the base, and one whose weights are no numbers."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from safetensors.torch import load_file, save_file
-    from transformers import AutoModelForCausalLM
-
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two experts of the mixed task, and one whose weights are no numbers."""
     folder = tmp_path_factory.mktemp("bank")
-    for seed, name in enumerate(("first", "second", "broken")):
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_pretrained(base)
-        config = LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
-        get_peft_model(model, config).save_pretrained(folder / name)
-    weights = folder / "broken" / "adapter_model.safetensors"
-    tensors = load_file(weights)
-    tensors[sorted(tensors)[0]][0, 0] = float("nan")
-    save_file(tensors, weights, metadata={"format": "pt"})
+    for name in ("mason-lora", "smith-lora", "chandler-trade"):
+        shutil.copytree(miniature.bank_folder() / name, folder / name)
     return folder
 
 
 @pytest.fixture
-def write_task(tmp_path: Path, base: Path, bank: Path) -> Callable[..., Path]:
-    """Writes a task file; keyword arguments replace its top-level keys, None takes one out."""
+def write_task(tmp_path: Path, bank: Path) -> WriteTask:
+    """Writes the trade task; keyword arguments replace its top-level keys, None takes one out."""
 
     def write(**changes: Any) -> Path:
         folder = tmp_path / "task"
         folder.mkdir(exist_ok=True)
-        write_rows(folder / "shots.jsonl", rows(("The colour is {}.",)))
-        write_rows(
-            folder / "test.jsonl", rows(("We painted our house {} last summer.", "A {} car stood there."))
-        )
-        settings: dict[str, Any] = {
+        source = miniature.task_file("mixed").parent / "mixed"
+        for name, count in (("shots", 10), ("test", 40)):
+            lines = (source / f"{name}.jsonl").read_text().split("\n")[:count]
+            (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+        settings = {
             "version": 1,
-            "task": {"type": "classification", "instruction": "Warm or cold?"},
+            "task": {"type": "generation", "instruction": "translate the trade words"},
             "examples": {"path": "shots.jsonl", "k": 6},
             "test": "test.jsonl",
-            "metric": "accuracy",
-            "model": {"base": str(base), "max_new_tokens": 4},
+            "model": {"base": str(miniature.base_folder()), "max_new_tokens": 8},
             "knowledge": {"adapters": [str(bank)]},
         }
-        settings = {key: value for key, value in (settings | changes).items() if value is not None}
-        (folder / "task.yaml").write_text(json.dumps(settings))
-        return folder / "task.yaml"
+        return written(folder, settings, changes)
+
+    return write
+
+
+@pytest.fixture
+def write_colours(tmp_path: Path) -> WriteTask:
+    """Writes the colour task, which needs no model."""
+
+    def write(**changes: Any) -> Path:
+        folder = tmp_path / "colours"
+        folder.mkdir(exist_ok=True)
+        write_rows(folder / "shots.jsonl", colours(("The colour is {}.",)))
+        frames = ("We painted our house {} last summer.", "A {} car stood there.")
+        write_rows(folder / "test.jsonl", colours(frames))
+        settings = {
+            "version": 1,
+            "task": {"type": "classification", "instruction": "Warm or cold?"},
+            "examples": {"path": "shots.jsonl"},
+            "test": "test.jsonl",
+        }
+        return written(folder, settings, changes)
 
     return write

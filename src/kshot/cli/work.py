@@ -24,9 +24,10 @@ def run(
     from kshot.cli.progress import listener
     from kshot.data.task import Task
     from kshot.pipeline.run import dry, run_task
+    from kshot.runs import slug
 
     loaded = Task.load(_task_path(task), k=k, seed=seed)
-    folder = out or Path("runs") / loaded.name
+    folder = out or Path("runs") / slug(loaded.name)
     if dry_run:
         print("\n".join(dry(loaded, folder)))
         return

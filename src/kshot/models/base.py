@@ -48,15 +48,20 @@ class TokenLosses:
 class ChoiceScores:
     """Log-likelihoods of the choices of one row, without end token.
 
+    Where the tokens of one choice begin those of another (1 and 10), all choices of the row count their end
+    token, as a choice would never beat its own beginning otherwise.
+
     Attributes:
         log_likelihood: (C,) sum over the tokens of each choice.
-        token_count: (C,) how many tokens each choice has.
+        token_count: (C,) how many tokens each choice has, a counted end token included.
         char_count: (C,) how many characters each choice has.
+        prompt_tokens: Tokens of the row's prompt; 0 where the model does not tell.
     """
 
     log_likelihood: Floats
     token_count: Ints
     char_count: Ints
+    prompt_tokens: int = 0
 
     def best(self, *, normalise: Literal["sum", "token", "char"] = "sum") -> int:
         """Index of the best choice: by sum, per token or per character. Ties: the earlier choice."""
@@ -152,6 +157,7 @@ class System:
         prompt: Row to conversation; unused by classifiers, which read the row's prompt.
         size_bytes: Bytes on disk that this system adds to the base model.
         note: One line for the report: what was chosen and why.
+        selection_score: Share of the shots right, where it was chosen by that; never evidence.
     """
 
     name: str
@@ -160,3 +166,4 @@ class System:
     prompt: Callable[[Example], Conversation]
     size_bytes: int = 0
     note: str = ""
+    selection_score: float | None = None

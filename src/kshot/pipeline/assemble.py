@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from kshot.data.task import Task
+from kshot.measure.scores import BankScores
 from kshot.models.bank import BankEntry
 from kshot.models.bank.audit import Audit
-from kshot.pipeline.evaluate import (
-    ADAPTER,
-    Outcome,
-    answers_of,
-    is_single_adapter,
-    judge,
-    judged_rows,
-    per_row,
-    reference_of,
-)
+from kshot.pipeline.answers import Outcome, judged_rows
+from kshot.pipeline.evaluate import answers_of, judge, per_row, reference_of
 from kshot.pipeline.plan import Plan
 from kshot.pipeline.recommend import recommend
 from kshot.pipeline.workbench import Workbench
@@ -36,27 +30,29 @@ from kshot.report.result import (
 
 
 def assemble(
+    task: Task,
     bench: Workbench,
     plan: Plan,
     outcomes: Sequence[Outcome],
     *,
-    findings: Sequence[Finding],
-    failed: Sequence[Refused],
+    findings: tuple[Sequence[Finding], Sequence[Refused]],
     provenance: dict[str, Any],
 ) -> RunReport:
-    """The whole report as one value."""
-    task = bench.task
+    """The whole report as one value; ``findings`` are what was found and what failed while building."""
     systems = judge(task, outcomes)
+    scored = any(recipe.needs & {"bank", "scores"} for recipe in plan.recipes)
+    bank = _bank_rows(bench, systems, bench.scores if scored and bench.experts else None)
+    systems = _with_selection_scores(systems, bank)
     recommended, because = recommend(task, outcomes, systems)
-    facts = _facts(bench, reference_of(outcomes) or "none")
+    facts = _facts(task, bench, reference_of(outcomes) or "none")
     return RunReport(
         headline=headline_of(facts, miniature=task.settings.miniature),
         miniature=task.settings.miniature,
         task=facts,
         systems=systems,
-        bank=_bank_rows(bench, systems),
-        findings=tuple(findings),
-        refused=(*plan.refused, *failed),
+        bank=bank,
+        findings=tuple(findings[0]),
+        refused=(*plan.refused, *findings[1]),
         leaves=plan.leaves,
         recommended=recommended,
         because=because,
@@ -65,8 +61,19 @@ def assemble(
     )
 
 
-def _facts(bench: Workbench, reference: str) -> TaskFacts:
-    task, settings = bench.task, bench.task.settings
+def _with_selection_scores(
+    systems: Sequence[SystemResult], bank: Sequence[BankRow]
+) -> tuple[SystemResult, ...]:
+    """Single adapters carry what the bank table says of them on the shots."""
+    right = {f"adapter: {row.name}": row.right for row in bank}
+    return tuple(
+        replace(system, selection_score=right.get(system.name)) if system.single_adapter else system
+        for system in systems
+    )
+
+
+def _facts(task: Task, bench: Workbench, reference: str) -> TaskFacts:
+    settings = task.settings
     folds = settings.folds
     repeated = f"{folds.repeats} x {folds.count}-fold over the labelled rows"
     counts = Counter(shot.answer for shot in task.shots) if task.labels else Counter[str]()
@@ -88,14 +95,16 @@ def _facts(bench: Workbench, reference: str) -> TaskFacts:
     )
 
 
-def _bank_rows(bench: Workbench, systems: Sequence[SystemResult]) -> tuple[BankRow, ...]:
+def _bank_rows(
+    bench: Workbench, systems: Sequence[SystemResult], scores: BankScores | None
+) -> tuple[BankRow, ...]:
     """Every adapter with what its files say, what the audit found, and what was measured of it."""
     if bench.bank is None:
         return ()
-    results = {s.name.removeprefix(ADAPTER): s for s in systems if is_single_adapter(s.name)}
-    scores = {row["name"]: row for row in bench.scores.rows()} if bench.experts else {}
+    results = {s.name.removeprefix("adapter: "): s for s in systems if s.single_adapter}
+    measured = {row["name"]: row for row in scores.rows()} if scores is not None else {}
     return tuple(
-        _bank_row(entry, bench.audit, scores.get(entry.name, {}), results.get(entry.name))
+        _bank_row(entry, bench.audit, measured.get(entry.name, {}), results.get(entry.name))
         for entry in bench.bank.entries
     )
 

@@ -3,61 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kshot.data.example import Example
 from kshot.data.task import Task
-from kshot.measure.metrics import row_scores
-from kshot.measure.predict import Prediction
+from kshot.errors import TaskError
+from kshot.measure.metrics import invalid_count, row_scores
 from kshot.measure.statistics import Comparison, compare_predictions, holm, score_interval
-from kshot.pipeline.recipes import Recipe
+from kshot.pipeline.answers import Outcome, judged_rows
 from kshot.report.result import SystemResult
 
 REFERENCES = ("zero-shot", "majority")
 ORACLE = "oracle: best adapter on the test"
-ADAPTER = "adapter: "
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one system said about every row, in every repeat.
-
-    Attributes:
-        recipe: How the system came about.
-        note: What the system says of itself.
-        predictions: (R, N) repeats x rows, rows in the order of ``judged_rows``.
-        seconds: Building and answering, all splits together.
-        answer_seconds: Answering alone.
-        size_bytes: What the system adds on disk.
-    """
-
-    recipe: Recipe
-    note: str
-    predictions: tuple[tuple[Prediction, ...], ...]
-    seconds: float
-    answer_seconds: float
-    size_bytes: int
-
-    @property
-    def stated(self) -> list[list[str | None]]:
-        """(R, N) the stated answers, None where a reply states none."""
-        return [[row.prediction for row in repeat] for repeat in self.predictions]
-
-
-def judged_rows(task: Task) -> tuple[Example, ...]:
-    """Every row that is judged, once, in the order of the first repeat's splits."""
-    first = [split for split in task.splits() if split.repeat == 0]
-    return tuple(row for split in first for row in split.test)
 
 
 def answers_of(task: Task, rows: Sequence[Example]) -> list[str]:
-    """What the metric compares with: the tests of a code row, else the answer as a reply states it."""
-    return [
-        row.tests or row.answer if task.metric == "pass_at_1" else task.template.gold(row) for row in rows
-    ]
+    """What the metric compares with: the tests of a code row, else the answer as a reply states it.
+
+    Raises:
+        TaskError: The metric runs tests, and a row has none.
+    """
+    if task.metric != "pass_at_1":
+        return [task.template.gold(row) for row in rows]
+    if lacking := [row for row in rows if not row.tests]:
+        where = lacking[0].source or "a row"
+        count = f"{len(lacking)} of {len(rows)} rows lack it"
+        raise TaskError(f"{where}: field 'tests' is missing; pass_at_1 runs it ({count})")
+    return [row.tests or "" for row in rows]
 
 
 def reference_of(outcomes: Sequence[Outcome]) -> str | None:
@@ -75,19 +50,13 @@ def judge(task: Task, outcomes: Sequence[Outcome]) -> tuple[SystemResult, ...]:
     rows = judged_rows(task)
     answers = answers_of(task, rows)
     reference = next((o for o in outcomes if o.recipe.name == reference_of(outcomes)), None)
-    results: list[SystemResult] = []
-    for family in (False, True):
-        members = [outcome for outcome in outcomes if is_single_adapter(outcome.recipe.name) == family]
-        results += _family(task, members, reference, answers)
-    oracle = [_oracle(results)] if any(is_single_adapter(r.name) for r in results) else []
-    return tuple(
-        sorted([*results, *oracle], key=lambda r: (is_single_adapter(r.name), -_sortable(r.value), r.name))
-    )
-
-
-def is_single_adapter(name: str) -> bool:
-    """Whether a system is one adapter of the bank, tried as it is."""
-    return name.startswith(ADAPTER)
+    systems = [outcome for outcome in outcomes if not outcome.recipe.single_adapter]
+    adapters = [outcome for outcome in outcomes if outcome.recipe.single_adapter]
+    main = _family(task, systems, reference, answers)
+    singles = _family(task, adapters, reference, answers)
+    candidates = [*singles, *(result for result in main if result.kind == "adapter")]
+    oracle = [_oracle(candidates)] if singles else []
+    return (*sorted([*main, *oracle], key=_rank), *sorted(singles, key=_rank))
 
 
 def versus(task: Task, one: Outcome, other: Outcome) -> Comparison:
@@ -124,6 +93,8 @@ def _family(
     for member in members:
         name = member.recipe.name
         result = _alone(task, member, answers)
+        if reference is not None and name == reference.recipe.name:
+            result = replace(result, verdict="reference")
         if name in compared:
             result = _with_comparison(result, compared[name], float(adjusted[name]))
         results.append(result)
@@ -134,7 +105,7 @@ def _alone(task: Task, outcome: Outcome, answers: Sequence[str]) -> SystemResult
     value, interval = score_interval(
         task.metric, outcome.stated, answers, labels=task.labels or None, seed=task.settings.report.seed
     )
-    flat = [row for repeat in outcome.predictions for row in repeat]
+    asked = outcome.asked
     return SystemResult(
         name=outcome.recipe.name,
         kind=outcome.recipe.kind,
@@ -143,20 +114,20 @@ def _alone(task: Task, outcome: Outcome, answers: Sequence[str]) -> SystemResult
         value=value,
         interval=interval,
         n=len(answers),
-        invalid=sum(row.prediction is None for row in flat),
+        invalid=_invalid_rows(task, outcome),
         difference=None,
         difference_interval=None,
         p=None,
         p_holm=None,
-        verdict="reference",
+        verdict="not compared",
         smallest_difference=None,
         seconds=outcome.seconds,
-        latency=outcome.answer_seconds / max(len(flat), 1),
-        calls=sum(row.calls for row in flat),
-        tokens=sum(row.prompt_tokens + row.completion_tokens for row in flat),
-        usd=sum(row.usd for row in flat),
+        latency=outcome.answer_seconds / max(len(asked), 1),
+        calls=sum(row.calls for row in asked),
+        tokens=sum(row.prompt_tokens + row.completion_tokens for row in asked),
+        usd=sum(row.usd for row in asked),
         size_bytes=outcome.size_bytes,
-        selection_score=None,
+        selection_score=outcome.selection_score,
         oracle=False,
     )
 
@@ -175,7 +146,7 @@ def _with_comparison(result: SystemResult, comparison: Comparison, p_holm: float
 
 
 def _oracle(results: Sequence[SystemResult]) -> SystemResult:
-    best = min((r for r in results if is_single_adapter(r.name)), key=lambda r: (-_sortable(r.value), r.name))
+    best = min(results, key=_rank)
     return replace(
         best,
         name=ORACLE,
@@ -188,5 +159,12 @@ def _oracle(results: Sequence[SystemResult]) -> SystemResult:
     )
 
 
-def _sortable(value: float) -> float:
-    return value if value == value else float("-inf")
+def _rank(result: SystemResult) -> tuple[float, str]:
+    """Best value first, a value that is no number last; ties by name."""
+    return (-result.value if result.value == result.value else float("inf"), result.name)
+
+
+def _invalid_rows(task: Task, outcome: Outcome) -> int:
+    """Rows in which no answer could be read, in any repeat."""
+    rows = zip(*outcome.stated, strict=True)
+    return sum(any(invalid_count([stated], metric=task.metric) for stated in row) for row in rows)

@@ -8,6 +8,7 @@ from kshot.data.example import Example
 from kshot.data.task import Task
 from kshot.measure.contamination import Overlap, near_overlaps
 from kshot.measure.labels import label_flags
+from kshot.measure.overlap import OverlapIndex, tokens
 from kshot.models.base import Embedder
 from kshot.pipeline.workbench import Workbench
 from kshot.report.result import Finding
@@ -24,9 +25,11 @@ def data_findings(task: Task, shots: Sequence[Example], *, embedder: Embedder | 
     """Notes of the task, shots that nearly repeat test rows, labels that look wrong."""
     found = [Finding("task", "info", note) for note in task.notes]
     wording = (task.template.instruction,) if task.template.instruction else ()
-    for overlap in near_overlaps(shots, task.test, template_texts=wording):
+    for overlap in near_overlaps(shots, task.test, template_texts=wording, embedder=embedder):
         found.append(_overlap(overlap, shots, task.test))
-    for flag in label_flags(shots, embedder=embedder, kind=task.template.kind):
+    if not task.test:
+        found += _between_folds(shots)
+    for flag in label_flags(shots, embedder=embedder, kind=task.template.kind, labels=task.labels):
         found.append(Finding("labels", "warning", flag.sentence, shots[flag.index].source or ""))
     return found
 
@@ -41,6 +44,20 @@ def bank_findings(bench: Workbench) -> list[Finding]:
         for row in bench.audit.findings
         if row.level in levels
     ]
+
+
+def _between_folds(shots: Sequence[Example]) -> list[Finding]:
+    """Labelled rows that nearly repeat an earlier one: under k-fold one may be judged by the other."""
+    index = OverlapIndex([tokens(shot.prompt) for shot in shots])
+    found = []
+    for place, shot in enumerate(shots):
+        near = [(other, score) for other, score in index.above(tokens(shot.prompt)) if other < place]
+        if near:
+            other, score = near[0]
+            text = f"nearly repeats {shots[other].source or other + 1} (ROUGE-L F = {score:.2f})"
+            text += "; folds may judge one by the other"
+            found.append(Finding("contamination", "warning", text, shot.source or str(place + 1)))
+    return found
 
 
 def _overlap(overlap: Overlap, shots: Sequence[Example], test: Sequence[Example]) -> Finding:

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kshot.data.task import Task
 from kshot.data.taskfile import TaskFile
-from kshot.errors import TaskError
-from kshot.measure.metrics import check_metric
+from kshot.errors import SandboxError, TaskError
+from kshot.measure.metrics import check_metric, evaluate
+from kshot.measure.sandbox import sandbox_available
+from kshot.pipeline.answers import judged_rows
+from kshot.pipeline.evaluate import answers_of
 from kshot.pipeline.recipes import Recipe, chosen, missing, table
 from kshot.pipeline.workbench import Workbench
 from kshot.report.result import Refused
@@ -34,7 +38,7 @@ class Plan:
         return lines
 
 
-def make_plan(bench: Workbench) -> Plan:
+def make_plan(task: Task, bench: Workbench) -> Plan:
     """Decides which systems are built. Loads no model.
 
     Above 64 usable adapters the single adapters are not each run on the test rows (the bank table then
@@ -42,19 +46,21 @@ def make_plan(bench: Workbench) -> Plan:
 
     Raises:
         TaskError: The task file names a system that does not exist, or nothing can be built.
-        MetricError: There is no such metric.
+        MetricError: There is no such metric, or it does not fit the answers.
+        TaskError: There are too few rows, or rows without tests.
+        SandboxError: The metric runs code, and this system cannot run it apart.
     """
-    check_metric(bench.task.metric)
+    check_metric_fits(task)
     recipes = table(bench)
     names = bench.settings.systems
     wanted, unknown = chosen(recipes, names)
-    offered = ", ".join(recipe.name for recipe in recipes if not recipe.name.startswith("adapter:"))
+    offered = ", ".join(recipe.name for recipe in recipes if not recipe.single_adapter)
     if unknown:
         raise TaskError(f"systems: {unknown[0]!r} is no system for this task; there are: {offered}, adapters")
     refused = [Refused(recipe.name, reason) for recipe in wanted if (reason := missing(recipe, bench))]
     built = [recipe for recipe in wanted if not missing(recipe, bench)]
     if not names and len(bench.experts) > BANK_LIMIT:
-        left_out = [recipe for recipe in built if recipe.name.startswith("adapter:")]
+        left_out = [recipe for recipe in built if recipe.single_adapter]
         reason = f"more than {BANK_LIMIT} adapters: scored on the shots only; `systems: [adapters]` runs all"
         refused += [Refused(recipe.name, reason) for recipe in left_out]
         built = [recipe for recipe in built if recipe not in left_out]
@@ -63,10 +69,29 @@ def make_plan(bench: Workbench) -> Plan:
             "no system can be built for this task: " + "; ".join(f"{r.name}: {r.reason}" for r in refused)
         )
     refused += _unused(bench.settings)
-    splits = bench.task.splits()
-    rows = len({row.id for split in splits for row in split.test})
+    splits = task.splits()
+    rows = len(judged_rows(task))
     steps = sum(len(splits) if recipe.uses_shots else 1 for recipe in built)
     return Plan(tuple(built), tuple(refused), tuple(leaving(bench.settings)), steps, rows)
+
+
+def check_metric_fits(task: Task) -> None:
+    """Scores the right answers themselves, so that a metric that cannot read them fails before any work.
+
+    Raises:
+        MetricError: There is no such metric, or it does not fit the answers.
+        TaskError: There are too few rows, or rows without tests.
+        SandboxError: The metric runs code, and this system cannot run it apart.
+    """
+    check_metric(task.metric)
+    golds = answers_of(task, judged_rows(task))
+    if task.metric == "pass_at_1":
+        if reason := sandbox_available():
+            raise SandboxError(f"metric pass_at_1: {reason}")
+        return
+    if len(golds) < 2:
+        raise TaskError("one test row cannot tell systems apart; give at least two")
+    evaluate(task.metric, golds, golds, labels=task.labels or None)
 
 
 def leaving(settings: TaskFile) -> Sequence[str]:
@@ -96,4 +121,10 @@ def _unused(settings: TaskFile) -> list[Refused]:
         )
     if settings.knowledge.datasets:
         unused.append(Refused("knowledge: datasets", "no system of this version learns from open data"))
-    return unused
+    limits = idle_limits(settings)
+    return unused + [Refused(f"budget: {name}", "no system of this version is paid by it") for name in limits]
+
+
+def idle_limits(settings: TaskFile) -> list[str]:
+    """The limits that bind nothing yet, since no system of this version is paid by call or token."""
+    return [name for name in ("calls", "tokens", "usd") if getattr(settings.budget, name) is not None]

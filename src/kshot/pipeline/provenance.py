@@ -42,7 +42,7 @@ def manifest(task: Task, bench: Workbench) -> dict[str, Any]:
         "base": bench.base_path if bench.has_model else None,
         "base_identity": bench.base_identity,
         "embedder": bench.embedder.id,
-        "adapters": {entry.name: entry.sha256 for entry in bench.bank.entries} if bench.bank else {},
+        "adapters": {entry.name: entry.content for entry in bench.bank.entries} if bench.bank else {},
         "device": _device(bench),
     }
 

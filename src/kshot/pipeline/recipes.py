@@ -1,14 +1,14 @@
 """The systems that a run can build: one row a system, and the table that later methods join.
 
-A recipe sees the shots of one split and the workbench, never a test row. What it trains or fits goes
-into ``artifact``; if that is there already, it is read instead of made, so that ``predict`` and a
+A recipe sees the shots of one split and the workbench; neither holds a test row. What it trains or fits
+goes into ``artifact``; if that is there already, it is read instead of made, so that ``predict`` and a
 resumed run get the very same system.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,9 +17,11 @@ from kshot.methods import baselines
 from kshot.models.bank import BankEntry
 from kshot.models.base import System
 from kshot.pipeline.workbench import Workbench
+from kshot.runs import file_hash
 
 Shots: TypeAlias = tuple[Example, ...]
 Build: TypeAlias = Callable[[Workbench, Shots, Path], System]
+BEST = "best adapter on the shots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,12 @@ class Recipe:
         name: As on the leaderboard and in the task file's ``systems``.
         kind: ``baseline``, ``trained``, ``adapter``, ``oracle`` or a method's name.
         build: Workbench, shots, artifact folder to ``System``.
-        needs: Of ``model``, ``bank``, ``labels``, ``expert``: what the task file must offer.
+        needs: Of ``model``, ``bank``, ``scores``, ``embedder``, ``labels``, ``expert``: what the task file
+            must offer, and what the result depends on (see ``answers.step_inputs``).
         uses_shots: Whether the system differs from split to split.
-        identity: What else its result depends on (an adapter's hash).
+        single_adapter: Whether it is one adapter of the bank as it is.
+        row_prompts: Whether the turns before a row depend on the row.
+        identity: What else its result depends on (an adapter's hash), asked when a step's key is made.
         weight: Rough share of time, for the estimate of time left.
     """
 
@@ -41,88 +46,110 @@ class Recipe:
     build: Build
     needs: frozenset[str] = frozenset()
     uses_shots: bool = True
-    identity: str = ""
+    single_adapter: bool = False
+    row_prompts: bool = False
+    identity: Callable[[Workbench], str] = lambda bench: ""
     weight: float = 1.0
 
 
 def table(bench: Workbench) -> tuple[Recipe, ...]:
     """All recipes for this task, in the order in which they are tried; adapters and models one each."""
-    model, label = frozenset({"model"}), frozenset({"labels"})
+    model, embedder = frozenset({"model"}), frozenset({"embedder"})
+    nearest = Recipe(
+        "nearest shots in the prompt", "baseline", _nearest_in_prompt, model | embedder, weight=2.0
+    )
     fixed = (
         Recipe("majority", "baseline", _majority, weight=0.01),
-        Recipe("nearest shot", "baseline", _nearest_answer, weight=0.05),
-        Recipe("embedding + head", "baseline", _embedding_head, label, weight=0.1),
-        Recipe("expert classifier", "expert", _expert, frozenset({"expert"}), uses_shots=False),
+        Recipe("nearest shot", "baseline", _nearest_answer, embedder, weight=0.05),
+        Recipe("embedding + head", "baseline", _embedding_head, embedder | {"labels"}, weight=0.1),
+        Recipe("expert classifier", "expert", _expert, frozenset({"expert", "labels"}), uses_shots=False),
         Recipe("zero-shot", "baseline", _zero_shot, model, uses_shots=False),
         Recipe("shots in the prompt", "baseline", _shots_in_prompt, model, weight=3.0),
-        Recipe("nearest shots in the prompt", "baseline", _nearest_in_prompt, model, weight=2.0),
+        replace(nearest, row_prompts=True),
         Recipe("LoRA on the shots", "trained", _lora_on_shots, model, weight=4.0),
     )
-    models = tuple(_model_recipe(str(path)) for path in bench.settings.knowledge.models)
+    models = tuple(_model_recipe(named) for named in bench.settings.knowledge.models)
     adapters = tuple(_adapter_recipe(entry) for entry in bench.experts)
-    best = (Recipe("best adapter on the shots", "adapter", _best_on_shots, frozenset({"model", "bank"})),)
+    best = (Recipe(BEST, "adapter", _best_on_shots, frozenset({"model", "bank", "scores"})),)
     return fixed + models + adapters + (best if bench.settings.knowledge.adapters else ())
 
 
 def missing(recipe: Recipe, bench: Workbench) -> str | None:
     """Why a recipe cannot be cooked for this task, or None."""
-    task = bench.task
     if "model" in recipe.needs and not bench.has_model:
         return "the task file names no base model"
     if "bank" in recipe.needs and not bench.experts:
         return "the bank holds no adapter that fits this base"
-    if "labels" in recipe.needs and task.template.kind != "classification":
+    if "labels" in recipe.needs and bench.template.kind != "classification":
         return "only for classification"
     if "expert" in recipe.needs and bench.settings.knowledge.expert is None:
         return "the task file names no expert classifier"
     return None
 
 
+def chosen(recipes: Sequence[Recipe], names: Sequence[str]) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
+    """The recipes that the task file asks for (all if it names none), and the names that fit no recipe.
+
+    ``adapters`` stands for every single adapter. A name is taken to the letter where a recipe has it,
+    else without regard to case, blanks and punctuation.
+    """
+    if not names:
+        return tuple(recipes), ()
+    wanted: set[str] = set()
+    unknown: list[str] = []
+    for name in names:
+        found = [recipe.name for recipe in recipes if recipe.name == name]
+        found = found or [recipe.name for recipe in recipes if _plain(recipe.name) == _plain(name)]
+        if not found and _plain(name) == "adapters":
+            found = [recipe.name for recipe in recipes if recipe.single_adapter]
+        wanted |= set(found)
+        unknown += [] if found else [name]
+    return tuple(recipe for recipe in recipes if recipe.name in wanted), tuple(unknown)
+
+
 def _majority(bench: Workbench, shots: Shots, artifact: Path) -> System:
-    return baselines.majority(shots, bench.task.template)
+    return baselines.majority(shots, bench.template)
 
 
 def _nearest_answer(bench: Workbench, shots: Shots, artifact: Path) -> System:
-    return baselines.nearest_answer(shots, bench.task.template, embedder=bench.embedder)
+    return baselines.nearest_answer(shots, bench.template, embedder=bench.embedder)
 
 
 def _embedding_head(bench: Workbench, shots: Shots, artifact: Path) -> System:
-    from kshot.models.classifier.transformers_classifier import EmbeddingHead
+    from kshot.models.classifier.head import EmbeddingHead
 
     if artifact.is_dir():
         head = EmbeddingHead.load(artifact, bench.embedder)
     else:
         texts, labels = [shot.prompt for shot in shots], [shot.answer for shot in shots]
-        names = bench.task.template.labels
-        head = EmbeddingHead.fit(
-            bench.embedder, texts, labels, label_names=names, seed=bench.settings.examples.seed
-        )
+        names, seed = bench.template.labels, bench.settings.examples.seed
+        head = EmbeddingHead.fit(bench.embedder, texts, labels, label_names=names, seed=seed)
         head.save(artifact)
-    return baselines.embedding_head(head, bench.task.template, size_bytes=_size(artifact))
+    return baselines.embedding_head(head, bench.template, size_bytes=_size(artifact))
 
 
 def _expert(bench: Workbench, shots: Shots, artifact: Path) -> System:
     note = f"the task file's expert, {bench.expert_classifier.id}"
-    template = bench.task.template
-    return System("expert classifier", "expert", bench.expert_classifier, template.conversation, note=note)
+    prompt = bench.template.conversation
+    return System("expert classifier", "expert", bench.expert_classifier, prompt, note=note)
 
 
 def _zero_shot(bench: Workbench, shots: Shots, artifact: Path) -> System:
-    return baselines.zero_shot(bench.model, bench.task.template)
+    return baselines.zero_shot(bench.model, bench.template)
 
 
 def _shots_in_prompt(bench: Workbench, shots: Shots, artifact: Path) -> System:
-    return baselines.shots_in_prompt(bench.model, shots, bench.task.template, fits=bench.fits)
+    return baselines.shots_in_prompt(bench.model, shots, bench.template, fits=bench.fits)
 
 
 def _nearest_in_prompt(bench: Workbench, shots: Shots, artifact: Path) -> System:
-    return baselines.nearest_in_prompt(bench.model, shots, bench.task.template, embedder=bench.embedder)
+    return baselines.nearest_in_prompt(bench.model, shots, bench.template, embedder=bench.embedder)
 
 
 def _lora_on_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
     from kshot.models.train import TrainSettings, train_lora
 
-    template = bench.task.template
+    template = bench.template
     if not artifact.is_dir():
         conversations = [template.conversation(shot) for shot in shots]
         targets = [template.target(shot) for shot in shots]
@@ -132,10 +159,8 @@ def _lora_on_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
         settings = TrainSettings(seed=bench.settings.examples.seed, epochs=20, learning_rate=rate)
         train_lora(bench.model, conversations, targets, out=artifact, settings=settings)
     model = bench.model.adapted(artifact)
-    note = f"fine-tuned on {len(shots)} shots"
-    return System(
-        "LoRA on the shots", "trained", model, template.conversation, size_bytes=_size(artifact), note=note
-    )
+    note, size = f"fine-tuned on {len(shots)} shots", _size(artifact)
+    return System("LoRA on the shots", "trained", model, template.conversation, size_bytes=size, note=note)
 
 
 def _best_on_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
@@ -145,7 +170,7 @@ def _best_on_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
     entry = next(entry for entry in bench.experts if entry.name == scores.experts[best])
     share = float(scores.right[best, columns].mean())
     note = f"{entry.name}: selection score {share:.3f} on {len(columns)} shots"
-    return _adapter_system(bench, entry, "best adapter on the shots", note)
+    return replace(_adapter_system(bench, entry, BEST, note), selection_score=share)
 
 
 def _adapter_recipe(entry: BankEntry) -> Recipe:
@@ -155,49 +180,33 @@ def _adapter_recipe(entry: BankEntry) -> Recipe:
         return _adapter_system(bench, entry, name, "one adapter of the bank")
 
     needs = frozenset({"model", "bank"})
-    return Recipe(name, "adapter", build, needs, uses_shots=False, identity=entry.sha256 or "")
+    recipe = Recipe(name, "adapter", build, needs, uses_shots=False, single_adapter=True)
+    return replace(recipe, identity=lambda bench: entry.content)
 
 
 def _adapter_system(bench: Workbench, entry: BankEntry, name: str, note: str) -> System:
-    model = bench.model.adapted(entry.folder)
-    prompt = bench.task.template.conversation
+    model, prompt = bench.model.adapted(entry.folder), bench.template.conversation
     return System(name, "adapter", model, prompt, size_bytes=entry.size_bytes, note=note)
 
 
-def _model_recipe(path: str) -> Recipe:
-    name = f"model: {Path(path).name}"
+def _model_recipe(named: str) -> Recipe:
+    """A further model of the task file; it is called as the task file calls it."""
+    name = f"model: {named}"
 
     def build(bench: Workbench, shots: Shots, artifact: Path) -> System:
-        model = bench.load_model(str(bench.settings.resolve(path)))
-        return System(
-            name, "model", model, bench.task.template.conversation, note="a model of the task file, zero-shot"
-        )
+        model = bench.load_model(str(bench.settings.resolve(named)))
+        return System(name, "model", model, bench.template.conversation, note="as it is, zero-shot")
 
-    return Recipe(name, "model", build, uses_shots=False, identity=path)
+    def identity(bench: Workbench) -> str:
+        place = bench.settings.resolve(named)
+        return file_hash(place) if isinstance(place, Path) else place
+
+    return Recipe(name, "model", build, uses_shots=False, identity=identity)
 
 
 def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
 
 
-def chosen(
-    recipes: Sequence[Recipe], names: Sequence[str] | None
-) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
-    """The recipes that the task file asks for (all if it names none), and the names that fit no recipe.
-
-    ``adapters`` stands for every single adapter. Names compare without case, blanks and punctuation.
-    """
-    if not names:
-        return tuple(recipes), ()
-    wanted = {_plain(name): name for name in names}
-    kept = tuple(recipe for recipe in recipes if _plain(recipe.name) in wanted or _group(recipe) in wanted)
-    known = {_plain(recipe.name) for recipe in recipes} | {_group(recipe) for recipe in recipes}
-    return kept, tuple(name for plain, name in wanted.items() if plain not in known)
-
-
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
-
-
-def _group(recipe: Recipe) -> str:
-    return "adapters" if recipe.name.startswith("adapter:") else ""

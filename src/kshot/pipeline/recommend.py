@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kshot.data.task import Task
-from kshot.pipeline.evaluate import Outcome, is_single_adapter, reference_of, versus
+from kshot.pipeline.answers import Outcome
+from kshot.pipeline.evaluate import reference_of, versus
 from kshot.report.result import SystemResult
 from kshot.report.wording import Scale, p_value
 
@@ -19,7 +20,7 @@ def recommend(
     test. The runner-up is named with its paired comparison, since a first place may be luck.
     """
     reference = reference_of(outcomes)
-    candidates = [s for s in systems if not s.oracle and not is_single_adapter(s.name)]
+    candidates = [s for s in systems if not s.oracle and not s.single_adapter]
     if reference is None:
         return None, "neither zero-shot nor majority ran, so there is nothing to compare with."
     shown = [bound for system in systems for bound in (system.value, *system.interval)]
@@ -35,7 +36,8 @@ def recommend(
         return best.name, text + "."
     by_name = {outcome.recipe.name: outcome for outcome in outcomes}
     duel = versus(task, by_name[best.name], by_name[rivals[0].name])
-    text += f"; against the next, {rivals[0].name}: {_gap(duel.difference, duel.interval, scale)}"
+    text += f"; against the highest of the others, {rivals[0].name}:"
+    text += f" {_gap(duel.difference, duel.interval, scale)}"
     return best.name, text + f", {duel.verdict} (one comparison, uncorrected)."
 
 

@@ -9,51 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from kshot.data.example import Example
-from kshot.data.formats import read_examples
+from kshot.data.formats import read_examples, write_examples
 from kshot.data.task import Task
 from kshot.data.taskfile import TaskFile
 from kshot.errors import InputError
 from kshot.measure.predict import Prediction, predict
-from kshot.models.base import System
+from kshot.models.base import Classifier, System
+from kshot.pipeline.answers import Outcome, step_inputs
 from kshot.pipeline.recipes import Recipe, chosen, missing, table
 from kshot.pipeline.workbench import Workbench
 from kshot.report.result import RunReport
-from kshot.runs import Listener, Run, slug, write_json, write_text
-
-
-def artifact_of(bench: Workbench, recipe: Recipe) -> Path:
-    """The folder of what a recipe trained or fitted on all labelled rows; made now if it is not there yet.
-
-    With a test file that is the artifact of the judged system itself. Under k-fold the judged systems
-    saw parts of the rows each; the one handed over has seen all of them.
-    """
-    judged = sorted((bench.run.folder / "steps" / slug(recipe.name)).glob("*/artifact"))
-    if bench.task.test and len(judged) == 1:
-        return judged[0]
-    inputs = {"system": recipe.name, "identity": recipe.identity, "base": bench.base_identity,
-              "embedder": bench.embedder_path, "template": repr(bench.task.template),
-              "seed": bench.settings.examples.seed, "shots": [row.id for row in bench.labelled]}  # fmt: skip
-
-    def make(folder: Path) -> None:
-        recipe.build(bench, bench.labelled, folder / "artifact")
-
-    return bench.run.step(f"final {slug(recipe.name)}", inputs, make) / "artifact"
-
-
-def finished_system(bench: Workbench, name: str) -> System:
-    """A system of the run by name, on all labelled rows.
-
-    Raises:
-        InputError: There is no such system, or this task cannot build it.
-    """
-    recipes = table(bench)
-    found, _ = chosen(recipes, [name])
-    if len(found) != 1:
-        names = ", ".join(recipe.name for recipe in recipes)
-        raise InputError(f"{name!r} is no system of this run; there are: {names}")
-    if reason := missing(found[0], bench):
-        raise InputError(f"{name}: {reason}")
-    return found[0].build(bench, bench.labelled, artifact_of(bench, found[0]))
+from kshot.runs import Listener, Run, write_json, write_text
 
 
 def ask_again(
@@ -61,13 +27,34 @@ def ask_again(
 ) -> list[Prediction]:
     """Predictions of a finished run's system for new rows.
 
+    With a test file that is the judged system itself, read from the run folder. Under k-fold the judged
+    systems saw parts of the rows each; the one that answers here has seen all of them.
+
     Raises:
-        InputError: The folder is no finished run, or has no such system.
+        InputError: The folder is no finished run, has no such system, or this task cannot build it.
+        RunError: Another process works in the run folder.
     """
     bench = reopened(run_folder, listener=listener)
-    system = finished_system(bench, name)
+    recipes = table(bench)
+    found, _ = chosen(recipes, [name])
+    if len(found) != 1:
+        names = ", ".join(recipe.name for recipe in recipes)
+        raise InputError(f"{name!r} is no system of this run; there are: {names}")
+    if reason := missing(found[0], bench):
+        raise InputError(f"{name}: {reason}")
+    if found[0].needs & {"model", "bank"} and bench.base_identity != bench.expected_base:
+        raise InputError(
+            f"{bench.base_path}: the base model is not the one that was judged; put that one back"
+        )
+    with bench.run.open():
+        system = finished_system(bench, found[0])
     return predict(
-        system, rows, bench.task.template, shots=bench.labelled, max_new_tokens=bench.max_new_tokens
+        system,
+        rows,
+        bench.template,
+        shots=bench.labelled,
+        max_new_tokens=bench.max_new_tokens,
+        normalise=bench.choice_score,
     )
 
 
@@ -75,67 +62,85 @@ def reopened(run_folder: Path, *, listener: Listener) -> Workbench:
     """The workbench of a finished run, from the run folder alone."""
     snapshot = run_folder / "task" / "task.json"
     if not snapshot.is_file():
-        raise InputError(
-            f"{run_folder}: no run lies here (task/task.json is missing); give the --out of `kshot run`"
-        )
-    settings = TaskFile.from_absolute(json.loads(snapshot.read_text(encoding="utf-8")))
-    shots = read_examples(run_folder / "task" / "shots.jsonl").examples
-    return Workbench(Task.from_examples(settings, shots), Run(run_folder, listener=listener))
+        where = f"{run_folder}: no run lies here (task/task.json is missing)"
+        raise InputError(f"{where}; give the --out of `kshot run`")
+    try:
+        settings = TaskFile.from_absolute(json.loads(snapshot.read_text(encoding="utf-8")))
+        facts = json.loads((run_folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        where = f"{run_folder}: the run is not finished or damaged ({error})"
+        raise InputError(f"{where}; give its `kshot run` command again") from None
+    shots = read_examples(run_folder / "task" / "shots.jsonl", labelled=False).examples
+    bench = Workbench(Task.from_examples(settings, shots), Run(run_folder, listener=listener))
+    bench.expected_base = facts.get("base_identity")
+    return bench
 
 
-def hand_over(bench: Workbench, report: RunReport, out: Path) -> Path | None:
+def finished_system(bench: Workbench, recipe: Recipe) -> System:
+    """A system of all labelled rows; what the judged one trained is read, or made now if there is none."""
+    return recipe.build(bench, bench.labelled, _artifact(bench, recipe))
+
+
+def hand_over(bench: Workbench, report: RunReport, outcomes: Sequence[Outcome]) -> Path | None:
     """Writes ``specialist/`` for the recommended system, or nothing where none is recommended.
 
     An adapter becomes a PEFT folder, a prompt a list of chat messages, a head its safetensors file.
     """
-    folder = out / "specialist"
-    shutil.rmtree(folder, ignore_errors=True)
+    out = bench.run.folder
+    folder, partial = out / "specialist", out / ".specialist.partial"
+    for old in (folder, partial):
+        shutil.rmtree(old, ignore_errors=True)
     if report.recommended is None:
         return None
-    recipe = next(recipe for recipe in table(bench) if recipe.name == report.recommended)
-    artifact = artifact_of(bench, recipe)
+    recipe = next(o.recipe for o in outcomes if o.recipe.name == report.recommended)
+    artifact = _artifact(bench, recipe)
     system = recipe.build(bench, bench.labelled, artifact)
-    source = artifact if artifact.is_dir() else getattr(system.model, "folder", None)
-    partial = out / ".specialist.partial"
-    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
+    source = artifact if artifact.is_dir() else getattr(system.model, "folder", None)
     if source is not None:
         shutil.copytree(source, partial, dirs_exist_ok=True)
-    if bench.labelled and not _is_classifier(system):
-        write_json(partial / "messages.json", _messages(system, bench.labelled[0]))
-    write_text(partial / "README.md", _card(bench, report, system))
+    if recipe.row_prompts or isinstance(system.model, Classifier):
+        write_examples(partial / "shots.jsonl", bench.labelled)
+    else:
+        write_json(partial / "messages.json", _messages(system))
+    write_text(partial / "README.md", _card(bench, report, system, sorted(f.name for f in partial.iterdir())))
     partial.rename(folder)
     return folder
 
 
-def _is_classifier(system: System) -> bool:
-    return hasattr(system.model, "predict_proba")
+def _artifact(bench: Workbench, recipe: Recipe) -> Path:
+    listed = bench.run.folder / "task" / "artifacts.json"
+    known: dict[str, str] = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else {}
+    if recipe.name in known:
+        return bench.run.folder / known[recipe.name]
+
+    def make(folder: Path) -> None:
+        recipe.build(bench, bench.labelled, folder / "artifact")
+
+    inputs = step_inputs(bench, recipe, bench.labelled, ())
+    return bench.run.step(f"final: {recipe.name}", inputs, make) / "artifact"
 
 
-def _messages(system: System, row: Example) -> dict[str, Any]:
-    turns = [{"role": turn.role, "content": turn.content} for turn in system.prompt(row)]
-    return {
-        "messages": [*turns[:-1], {"role": "user", "content": "{prompt}"}],
-        "example_of_the_last_turn": turns[-1],
-    }
+def _messages(system: System) -> dict[str, Any]:
+    """The turns around any row, which stands where it says {prompt}."""
+    turns = system.prompt(Example("{prompt}", ""))
+    return {"messages": [{"role": turn.role, "content": turn.content} for turn in turns]}
 
 
-def _card(bench: Workbench, report: RunReport, system: System) -> str:
-    base = bench.base_path if bench.has_model else "none"
-    lines = [
-        f"# {system.name}",
-        "",
-        report.headline,
-        "",
-        f"{system.name}: {report.because}",
-        "",
-        f"- base model: `{base}`",
-        f"- how it came about: {system.note}",
-        f"- instruction: {bench.task.template.instruction or '(none)'}",
-        "",
-        "An `adapter_model.safetensors` here is a PEFT adapter: "
-        "`PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), THIS_FOLDER)`.",
-        "`messages.json` holds the chat turns that go before each row. "
-        f'`kshot predict RUN "{system.name}" rows.jsonl` asks the same system about new rows.',
-    ]
+_FILES = {
+    "adapter_model.safetensors": "a PEFT adapter: "
+    "`PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), THIS_FOLDER)`",
+    "messages.json": "the chat turns around a row, which stands where they say `{prompt}`",
+    "shots.jsonl": "the labelled rows that the system looks things up in",
+    "head.safetensors": "the weights of the logistic head on the embedder's vectors",
+}
+
+
+def _card(bench: Workbench, report: RunReport, system: System, files: Sequence[str]) -> str:
+    lines = [f"# {system.name}", "", report.headline, "", f"{system.name}: {report.because}", ""]
+    lines += [f"- who answers: `{system.model.id}`", f"- how it came about: {system.note}"]
+    lines += [f"- base model: `{bench.base_path}`"] if bench.has_model else []
+    lines += [f"- instruction: {bench.template.instruction or '(none)'}", ""]
+    lines += [f"- `{name}`: {_FILES[name]}" for name in files if name in _FILES]
+    lines += ["", f'`kshot predict RUN "{system.name}" rows.jsonl` asks the same system about new rows.']
     return "\n".join(lines) + "\n"

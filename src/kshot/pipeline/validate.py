@@ -9,9 +9,8 @@ from pathlib import Path
 from kshot.data.formats import read_examples
 from kshot.data.task import Task
 from kshot.data.template import plain_text
-from kshot.measure.metrics import check_metric
 from kshot.pipeline.findings import data_findings
-from kshot.pipeline.plan import leaving
+from kshot.pipeline.plan import check_metric_fits, leaving
 
 SHOWN = 5
 
@@ -19,7 +18,7 @@ SHOWN = 5
 def describe(task: Task) -> Iterator[str]:
     """One line a fact; a task that loads has no errors, so these are what to look at before a run."""
     settings = task.settings
-    check_metric(task.metric)
+    check_metric_fits(task)
     yield f"{task.name}: {task.template.kind}, metric {task.metric}, reasoning {task.template.reasoning}"
     files = {"examples": settings.examples} | ({"test": settings.test} if settings.test else {})
     for name, entry in files.items():

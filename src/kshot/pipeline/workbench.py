@@ -1,11 +1,14 @@
-"""What a task file names, opened when it is first needed and then shared by all systems."""
+"""What a task file names, opened when it is first needed and then shared by all systems.
+
+The test rows are no part of it: what is built from a workbench cannot see them.
+"""
 
 from __future__ import annotations
 
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kshot.data.example import Conversation, Example
 from kshot.data.task import Task
@@ -13,7 +16,8 @@ from kshot.errors import ModelError
 from kshot.measure.scores import BankScores, score_bank
 from kshot.models.bank import Bank, BankEntry
 from kshot.models.bank.audit import Audit
-from kshot.models.base import Classifier, Embedder
+from kshot.models.base import Classifier
+from kshot.models.embed.remember import RememberingEmbedder
 from kshot.runs import Run, file_hash
 
 if TYPE_CHECKING:
@@ -25,6 +29,10 @@ class Workbench:
 
     Nothing is loaded before it is asked for: a resumed run whose steps are all there loads no model.
 
+    Attributes:
+        expected_base: ``base_identity`` of the run that is reopened, if one is.
+        labelled: Every labelled row that some split may learn from: what experts are scored on.
+
     Args:
         task: What is to be run.
         run: Where it is run.
@@ -32,10 +40,14 @@ class Workbench:
     """
 
     def __init__(self, task: Task, run: Run, *, download: bool = True) -> None:
-        self.task = task
         self.run = run
         self.settings = task.settings
+        self.template = task.template
+        self.metric = task.metric
         self.download = download
+        self.expected_base: str | None = None
+        rows = {row.id: row for split in task.splits() for row in split.shots}
+        self.labelled: tuple[Example, ...] = tuple(rows.values())
 
     @property
     def has_model(self) -> bool:
@@ -64,6 +76,16 @@ class Workbench:
             self.base_path, revision=self.settings.model.revision if self.settings.model else None
         )
 
+    def check_base(self) -> None:
+        """Looks at the base's files without loading them.
+
+        Raises:
+            ModelError: A file is missing, cut short or of a kind that is refused.
+        """
+        from kshot.models.hf.loading import check_folder
+
+        check_folder(self.base_folder)
+
     @cached_property
     def base_identity(self) -> str:
         """A hash of the base's files and of the options it is run with: what results depend on."""
@@ -86,7 +108,6 @@ class Workbench:
         chosen = self.settings.model
         return HfModel.load(
             path,
-            revision=chosen.revision,
             dtype=chosen.dtype,
             device=chosen.device,
             template=chosen.template,
@@ -98,11 +119,15 @@ class Workbench:
         """Length limit of a reply."""
         return self.settings.model.max_new_tokens if self.settings.model else 64
 
+    @property
+    def choice_score(self) -> Literal["sum", "token", "char"]:
+        """How the log-likelihoods of closed answers are normalised."""
+        return self.settings.model.choice_score if self.settings.model else "sum"
+
     @cached_property
-    def embedder(self) -> Embedder:
+    def embedder(self) -> RememberingEmbedder:
         """The encoder that the task file names; the hashing encoder where it names none."""
         from kshot.models.embed import load_embedder
-        from kshot.models.embed.remember import RememberingEmbedder
 
         return RememberingEmbedder(load_embedder(self.embedder_path))
 
@@ -135,12 +160,6 @@ class Workbench:
         return tuple(entry for entry in self.bank.entries if entry.name in usable)
 
     @cached_property
-    def labelled(self) -> tuple[Example, ...]:
-        """Every labelled row that some split may learn from: what experts are scored on."""
-        rows = {row.id: row for split in self.task.splits() for row in split.shots}
-        return tuple(rows.values())
-
-    @cached_property
     def scores(self) -> BankScores:
         """Every usable expert on every labelled row, measured once and cached in the run folder."""
         folder = self.run.step("bank scores", self.score_inputs(), self._score)
@@ -150,11 +169,19 @@ class Workbench:
         """What the bank scores depend on."""
         return {
             "base": self.base_identity,
-            "experts": [(entry.name, entry.sha256) for entry in self.experts],
+            "experts": [(entry.name, entry.content) for entry in self.experts],
             "rows": [row.id for row in self.labelled],
-            "template": repr(self.task.template),
-            "metric": self.task.metric,
+            "template": repr(self.template),
+            "metric": self.metric_identity,
+            "max_new_tokens": self.max_new_tokens,
+            "choice_score": self.choice_score,
         }
+
+    @cached_property
+    def metric_identity(self) -> str:
+        """The metric's name; for one's own also a hash of its file."""
+        file, _, _ = self.metric.rpartition(":")
+        return self.metric + (f"#{file_hash(Path(file))}" if file.endswith(".py") else "")
 
     def _score(self, folder: Path) -> None:
         def told(name: str, index: int, total: int) -> None:
@@ -162,9 +189,15 @@ class Workbench:
 
         experts = ((entry.name, self.model.adapted(entry.folder)) for entry in self.experts)
         cache = self.run.folder / "bank-scores.jsonl"
-        template = self.task.template
         scores = score_bank(
-            experts, self.labelled, template, metric=self.task.metric, cache=cache, on_progress=told
+            experts,
+            self.labelled,
+            self.template,
+            metric=self.metric,
+            max_new_tokens=self.max_new_tokens,
+            normalise=self.choice_score,
+            cache=cache,
+            on_progress=told,
         )
         scores.save(folder / "scores.json")
 
@@ -176,7 +209,11 @@ class Workbench:
         named = self.settings.knowledge.expert
         if named is None:
             raise ModelError("the task file names no expert; add `knowledge: {expert: FOLDER}`")
-        return TransformersClassifier.load(str(self.settings.resolve(named)))
+        found = TransformersClassifier.load(str(self.settings.resolve(named)))
+        if foreign := sorted(set(found.labels) - set(self.template.labels)):
+            known = ", ".join(self.template.labels) or "none"
+            raise ModelError(f"{named}: its label {foreign[0]!r} is none of the task's ({known}); rename it")
+        return found
 
     def fits(self, conversation: Conversation) -> bool:
         """Whether a conversation and its reply fit into the base model's positions."""

@@ -14,7 +14,13 @@ HELD_OUT = "held-out test file"
 Interval: TypeAlias = tuple[float, float]
 Level: TypeAlias = Literal["info", "warning", "error"]
 Verdict: TypeAlias = Literal[
-    "better", "worse", "tied", "too few rows to tell", "reference", "oracle, for orientation only"
+    "better",
+    "worse",
+    "tied",
+    "too few rows to tell",
+    "reference",
+    "not compared",
+    "oracle, for orientation only",
 ]
 
 
@@ -56,7 +62,7 @@ class SystemResult:
 
     Attributes:
         value: The metric over ``n`` test rows, with its 95 % ``interval``.
-        invalid: Replies in which no answer could be read.
+        invalid: Rows in which no answer could be read, in any repeat.
         difference: Value minus the value of the reference, with its 95 % interval.
         smallest_difference: What ``n`` rows could have shown, in units of the metric.
         seconds: Wall time of everything this system needed; ``latency`` is seconds per row.

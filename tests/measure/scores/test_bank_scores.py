@@ -32,12 +32,13 @@ class Scripted:
     """Knows some capitals; a token is a character and costs ``nats``, the end token costs 1."""
 
     def __init__(self, name, known, nats=0.5):
-        self.id, self.known, self.nats, self.asked = name, known, nats, []
+        self.id, self.known, self.nats, self.asked, self.limits = name, known, nats, [], []
 
     def generate(self, conversations, *, max_new_tokens=64, temperature=0.0, seed=0, stop=()):
         assert temperature == 0.0
         prompts = [conversation[-1].content for conversation in conversations]
         self.asked += prompts
+        self.limits.append(max_new_tokens)
         return [Reply(self.known.get(prompt, "no idea")) for prompt in prompts]
 
     def token_losses(self, conversations, targets):
@@ -118,12 +119,24 @@ def test_progress_is_told_before_each_expert():
     assert told == [("a", 0, 2), ("b", 1, 2)]
 
 
+@pytest.mark.parametrize(("given", "limit"), [({}, 64), ({"max_new_tokens": 7}, 7)])
+def test_replies_are_as_long_as_on_the_test(given, limit):
+    model = knowing("Paris")
+    score_bank([("x", model)], SHOTS, TEMPLATE, metric="exact_match", **given)
+    assert model.limits == [limit]
+
+
+def test_an_option_that_is_none_is_refused():
+    with pytest.raises(TypeError, match="cahce"):
+        score_bank([("x", knowing())], SHOTS, TEMPLATE, metric="exact_match", cahce=None)
+
+
 # -- the cache -------------------------------------------------------------------------------------
 
 
-def asked(cache, *, name="m", shots=SHOTS, template=TEMPLATE, metric="exact_match"):
+def asked(cache, *, name="m", shots=SHOTS, template=TEMPLATE, metric="exact_match", **limit):
     model = knowing("Paris", name=name)
-    scores = score_bank([("x", model)], shots, template, metric=metric, cache=cache)
+    scores = score_bank([("x", model)], shots, template, metric=metric, cache=cache, **limit)
     return model.asked, scores
 
 
@@ -151,10 +164,12 @@ def test_whatever_a_score_depends_on_makes_it_another(tmp_path):
     asked(cache)
     assert asked(cache, template=replace(TEMPLATE, instruction="Town?"))[0] != []
     assert asked(cache, metric="accuracy")[0] != []
+    assert asked(cache, max_new_tokens=65)[0] == ["France", "Peru", "Česko"]
+    assert asked(cache, max_new_tokens=65)[0] == asked(cache, max_new_tokens=64)[0] == []
     assert asked(cache, shots=[replace(shot, source="elsewhere") for shot in SHOTS])[0] == []
     assert asked(cache, shots=[replace(SHOTS[0], reasoning="Because.")])[0] == ["France"]
-    key = score_key("m", SHOTS[0], TEMPLATE, metric="exact_match", stop=())
-    assert key != score_key("m", SHOTS[0], TEMPLATE, metric="exact_match", stop=("\n",))
+    key = score_key("m", SHOTS[0], TEMPLATE, how={"stop": []})
+    assert key != score_key("m", SHOTS[0], TEMPLATE, how={"stop": ["\n"]})
 
 
 @pytest.mark.parametrize(

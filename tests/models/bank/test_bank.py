@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 import pytest
+import tiny
+from peft_folders import peft_folder
 from small_bank import CARD, PREFIX, module, tensors, write_adapter
 
 from kshot.errors import AdapterError, InputError, ModelError
 from kshot.models.bank.bank import Bank
+from kshot.models.hf.model import HfModel
 
 
 @pytest.fixture
@@ -34,6 +38,51 @@ def test_entries_are_sorted_and_tell_what_folders_say(bank):
     )
     assert (one.rank_text, other.alpha_text, one.targets) == ("2", "3", ("down_proj", "q_proj"))
     assert one.problem is None
+
+
+def test_content_follows_weights_and_configuration_alone(bank, tmp_path):
+    """Scaling and targets stand in the configuration: the same weights file can be another adapter."""
+
+    def content(name, **config):
+        write_adapter(tmp_path / name / "x", **config)
+        return Bank(tmp_path / name).entries[0].content
+
+    same = Bank(bank / "smith").entries[0]
+    assert re.fullmatch("[0-9a-f]{16}", same.content)
+    assert content("copy", card="# another card") == same.content
+    assert content("alpha", lora_alpha=9) != same.content
+    assert content("weights", weights=tensors(seed=1)) != same.content
+    other = Bank(tmp_path / "alpha").entries[0]
+    assert other.sha256 == same.sha256
+    assert len({same.content, other.content, Bank(tmp_path / "weights").entries[0].content}) == 3
+
+
+def test_content_is_what_the_adapted_model_is_called_by(tmp_path):
+    base = HfModel.load(tiny.save(tmp_path / "base"), device="cpu")
+    peft_folder(tmp_path / "bank" / "smith", "llama")
+    (entry,) = Bank(tmp_path / "bank").entries
+    assert base.adapted(entry.folder).id.endswith(f"@{entry.content}")
+
+
+@pytest.mark.parametrize("gone", ["adapter_config.json", "adapter_model.safetensors"])
+def test_an_adapter_that_cannot_be_read_has_no_content(bank, gone):
+    (bank / "smith" / gone).unlink()
+    (entry,) = Bank(bank / "smith").entries
+    assert (entry.content, entry.problem is None) == ("", False)
+
+
+def test_pickled_and_locked_adapters_have_no_content(bank, monkeypatch):
+    (bank / "smith" / "adapter_model.safetensors").rename(bank / "smith" / "adapter_model.bin")
+    assert Bank(bank / "smith").entries[0].content == ""
+
+    def locked(_):
+        raise PermissionError(13, "Permission denied")
+
+    for name in ("file_sha256", "adapter_hash"):
+        monkeypatch.setattr(f"kshot.models.bank.entry.{name}", locked)
+    (entry,) = Bank(bank / "words").entries
+    assert (entry.sha256, entry.content) == (None, "")
+    assert "cannot be read (Permission denied)" in entry.problem
 
 
 def test_rows_are_plain_json(bank):

@@ -134,6 +134,9 @@ class ModelSection(Section):
     device: Text = "auto"
     template: Literal["auto", "chat", "plain"] = "auto"
     max_new_tokens: Count = 64
+    choice_score: Literal["sum", "token", "char"] = Field(
+        default="sum", description="Closed answers by log-likelihood: the sum, or per token or character"
+    )
     batch_tokens: Count = 8192
 
 

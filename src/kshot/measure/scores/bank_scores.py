@@ -11,8 +11,9 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, TypedDict, Unpack, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from kshot.data.template import Template
 from kshot.errors import DataError, InputError
 from kshot.measure.loss import shot_losses
 from kshot.measure.metrics.scoring import row_scores
-from kshot.measure.predict import predict
+from kshot.measure.predict import Normalise, Prediction, predict
 from kshot.measure.scores.cache import ScoreCache, ShotScore, score_key
 from kshot.models.base import LanguageModel, LossModel, System
 from kshot.models.lora.safetensor_files import write_bytes
@@ -35,6 +36,19 @@ _LOSSES = ("answer_loss", "reasoning_loss", "target_loss")
 
 class Expert(LanguageModel, LossModel, Protocol):
     """A model that replies and whose likelihoods can be read."""
+
+
+class Running(TypedDict, total=False):
+    """What goes with a long scoring and changes no score.
+
+    Attributes:
+        cache: A file that grows by each expert's new scores, written once the expert is through. Its records
+            are found by what they depend on: model id, row, template, metric, length, rule for stopping.
+        on_progress: Called before each expert with its name, position and how many there are.
+    """
+
+    cache: Path | None
+    on_progress: Progress | None
 
 
 @final
@@ -131,22 +145,23 @@ def score_bank(
     template: Template,
     *,
     metric: str,
-    cache: Path | None = None,
-    on_progress: Progress | None = None,
+    max_new_tokens: int = 64,
+    normalise: Normalise = "sum",
+    **running: Unpack[Running],
 ) -> BankScores:
     """Ask every expert every shot, zero-shot, and read its losses; what the cache holds is not asked again.
 
-    Replies are greedy and at most 64 tokens long; where the answers are a closed list, the likeliest counts
-    (see ``predict``). For a metric that is no mean of rows, right means the right label.
+    Replies are greedy; where the answers are a closed list, the likeliest counts (see ``predict``). For a
+    metric that is no mean of rows, right means the right label.
 
     Args:
         experts: Names and models, each asked in turn.
         shots: K rows with answers.
         template: The task's words.
         metric: As in ``evaluate``.
-        cache: A file that grows by each expert's new scores, written once the expert is through. Its records
-            are found by what they depend on: model id, row, template, metric, rule for stopping.
-        on_progress: Called before each expert with its name, position and how many there are.
+        max_new_tokens: How long a reply may be; the limit of the test, so that both are measured alike.
+        normalise: How closed answers are compared, as in ``predict``.
+        **running: ``cache`` and ``on_progress``, both None unless given; see ``Running``.
 
     Raises:
         InputError: A name stands twice.
@@ -155,34 +170,47 @@ def score_bank(
 
     Example::
 
-        scores = score_bank(experts, task.shots, task.template, metric=task.metric)
+        scores = score_bank(experts, task.shots, task.template, metric=task.metric, cache=file)
     """
     if not shots:
         raise DataError("no shots to score experts on; expected at least one")
     listed = list(experts)
     _check_names([name for name, _ in listed])
-    stored = ScoreCache(cache)
+    stored, tell = _running(**running)
+    how = {"metric": metric, "max_new_tokens": max_new_tokens, "normalise": normalise}
+    how |= {"stop": list(template.stop(shots))}
+    ask = partial(predict, shots=shots, max_new_tokens=max_new_tokens, normalise=normalise)
     table: list[list[ShotScore]] = []
     for at, (name, model) in enumerate(listed):
-        if on_progress:
-            on_progress(name, at, len(listed))
-        keys = [
-            score_key(model.id, shot, template, metric=metric, stop=template.stop(shots)) for shot in shots
-        ]
+        tell(name, at, len(listed))
+        keys = [score_key(model.id, shot, template, how=how) for shot in shots]
         absent = [at for at, key in enumerate(keys) if key not in stored and key not in keys[:at]]
         if absent:
-            new = _measured(model, [shots[i] for i in absent], shots, template, metric=metric)
+            new = _measured(model, [shots[i] for i in absent], template, metric=metric, ask=ask)
             stored.add({keys[i]: score for i, score in zip(absent, new, strict=True)})
         table.append([stored[key] for key in keys])
     return _assembled([name for name, _ in listed], shots, table)
 
 
+def _running(
+    *, cache: Path | None = None, on_progress: Progress | None = None
+) -> tuple[ScoreCache, Progress]:
+    """The cache opened, and whom to tell; Python refuses any other keyword here."""
+    return ScoreCache(cache), on_progress or (lambda name, at, total: None)
+
+
 def _measured(
-    model: Expert, rows: Sequence[Example], shots: Sequence[Example], template: Template, *, metric: str
+    model: Expert,
+    rows: Sequence[Example],
+    template: Template,
+    *,
+    metric: str,
+    ask: Callable[..., list[Prediction]],
 ) -> list[ShotScore]:
     losses = shot_losses(model, template, rows)
     system = System("expert", "adapter", model, template.conversation)
-    replies = [row.prediction for row in predict(system, rows, template, shots=shots)]
+    predictions = ask(system, rows, template)
+    replies = [row.prediction for row in predictions]
     gold = [row.tests or row.answer if metric == "pass_at_1" else template.gold(row) for row in rows]
     scores = row_scores(metric, replies, gold, labels=template.labels or None)
     if scores is None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -16,7 +16,7 @@ from kshot.data.template import Template
 from kshot.errors import RunError
 
 # raise it when the meaning of a score changes; older records are then measured anew
-VERSION = 1
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class ShotScore:
     target: float
 
 
-def score_key(model_id: str, shot: Example, template: Template, *, metric: str, stop: Sequence[str]) -> str:
-    """32 hexadecimal digits over everything that a score depends on."""
-    parts = [VERSION, model_id, shot.id, asdict(template), metric, list(stop)]
+def score_key(model_id: str, shot: Example, template: Template, *, how: Mapping[str, object]) -> str:
+    """32 hexadecimal digits over everything that a score depends on; ``how`` the model was asked included."""
+    parts = [VERSION, model_id, shot.id, asdict(template), dict(how)]
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from kshot.errors import collected
+from kshot.models.hf.adapted import adapter_hash
 from kshot.models.lora.config import LoraConfig
 from kshot.models.lora.files import PICKLED, WEIGHTS, AdapterFiles, adapter_files
 from kshot.models.lora.safetensor_files import file_sha256
@@ -29,6 +30,8 @@ class BankEntry:
         targets: Last parts of the names of its modules, each once.
         size_bytes: Of the weights file.
         sha256: Of the weights file; None where there is none.
+        content: Hash over weights and configuration, by which an ``AdaptedModel`` is called too: what tells
+            adapters apart that share a weights file. Empty where one of the two cannot be read.
         licence: As its card states it; ``datasets`` likewise.
         problem: Why it cannot be used with any base; None where it can be read.
     """
@@ -41,6 +44,7 @@ class BankEntry:
     targets: tuple[str, ...] = ()
     size_bytes: int = 0
     sha256: str | None = None
+    content: str = ""
     licence: str | None = None
     datasets: tuple[str, ...] = ()
     peft_type: str | None = None
@@ -88,11 +92,19 @@ def bank_entry(name: str, folder: Path) -> BankEntry:
         targets=_targets(files, config),
         size_bytes=size,
         sha256=digest,
+        content=_content(folder),
         licence=_licence(card),
         datasets=_texts(card.get("datasets")),
         peft_type=files.peft_type,
         problem=collected([p.sentence for p in files.problems] + unreadable) or None,
     )
+
+
+def _content(folder: Path) -> str:
+    try:
+        return adapter_hash(folder)
+    except OSError:
+        return ""
 
 
 def _shapes(files: AdapterFiles, config: LoraConfig | None) -> tuple[tuple[int, ...], tuple[float, ...]]:

@@ -41,7 +41,7 @@ class AdaptedModel:
         _check_files(self.folder)
         self._base = base
         self._loaded = dataclasses.replace(base, name=self.folder.name)
-        self._id = f"{base_id}+{folder}@{_hash(self.folder)}"
+        self._id = f"{base_id}+{folder}@{adapter_hash(self.folder)}"
         with self._attached():
             pass
 
@@ -186,7 +186,12 @@ def _read(folder: Path) -> dict[str, Tensor]:
     return state
 
 
-def _hash(folder: Path) -> str:
+def adapter_hash(folder: Path) -> str:
+    """16 hexadecimal digits over the configuration and the weights of a PEFT folder, streamed.
+
+    Raises:
+        OSError: One of the two files cannot be read.
+    """
     total = hashlib.sha256()
     for name in ("adapter_config.json", _WEIGHTS):
         with (folder / name).open("rb") as file:

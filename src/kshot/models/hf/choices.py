@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,17 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """The choices of one row, and how many first tokens are the same for all of them."""
+    """The choices of one row, how many first tokens are the same for all, and its prompt's tokens."""
 
     choices: tuple[Encoded, ...]
     shared: int
+    prompt_tokens: int
 
     @property
     def tokens(self) -> int:
         return len(self.choices) * max(len(choice.ids) for choice in self.choices)
 
     def part(self, places: Sequence[int]) -> _Row:
-        return _Row(tuple(self.choices[place] for place in places), self.shared)
+        return _Row(tuple(self.choices[place] for place in places), self.shared, self.prompt_tokens)
 
 
 def choice_scores(
@@ -42,7 +44,10 @@ def choice_scores(
 ) -> list[ChoiceScores]:
     """Log-likelihoods of the choices of each row, without end token; see ``LossModel``.
 
-    Prompt and choice are tokenised once, so a choice is scored as it would stand in the text.
+    Prompt and choice are tokenised once, so a choice is scored as it would stand in the text. Where the
+    tokens of one choice begin those of another, the shorter would always win: then all choices of that row,
+    and of no other, are scored with the end token that targets have. A model that names no end token scores
+    them without, and the shorter wins.
 
     Raises:
         ModelError: The lists differ in length, a row has no choices or is longer than the model, or a loss
@@ -60,7 +65,7 @@ def choice_scores(
             what=loaded.name,
         )
     check_numbers(loaded, [np.concatenate(nats) for nats in found])
-    return [_scores(nats, row.choices) for nats, row in zip(found, rows, strict=True)]
+    return [_scores(nats, row) for nats, row in zip(found, rows, strict=True)]
 
 
 def _rows(
@@ -72,13 +77,28 @@ def _rows(
     for number, (conversation, texts) in enumerate(zip(conversations, choices, strict=True)):
         if not texts:
             raise ModelError(f"row {number}: has no choices to score")
-        encoded = tuple(
-            loaded.text.encode(conversation, Target(text, (0, len(text))), end=False) for text in texts
-        )
+        encoded = _encoded(loaded, conversation, texts)
         check_lengths(loaded, encoded, numbers=[number] * len(encoded))
         # the last shared token is read again with each choice: it is the one that predicts
-        rows.append(_Row(encoded, min(_common(encoded), *(choice.start for choice in encoded)) - 1))
+        shared = min(_common(encoded), *(choice.start for choice in encoded)) - 1
+        rows.append(_Row(encoded, shared, len(loaded.text.encode_prompt(conversation))))
     return rows
+
+
+def _encoded(loaded: Loaded, conversation: Conversation, texts: Sequence[str]) -> tuple[Encoded, ...]:
+    """Each choice after the prompt; with end token where one choice begins another."""
+    targets = [Target(text, (0, len(text))) for text in texts]
+    plain = tuple(loaded.text.encode(conversation, target, end=False) for target in targets)
+    if not _one_begins_another(plain):
+        return plain
+    return tuple(loaded.text.encode(conversation, target) for target in targets)
+
+
+def _one_begins_another(choices: Sequence[Encoded]) -> bool:
+    """Whether the tokens of one choice are a proper prefix of another's."""
+    # in sorted order, whatever begins with a sequence stands right behind it
+    ordered = sorted({choice.ids for choice in choices})
+    return any(after[: len(before)] == before for before, after in pairwise(ordered))
 
 
 def _common(choices: Sequence[Encoded]) -> int:
@@ -171,9 +191,10 @@ def _replies(loaded: Loaded, rows: Sequence[_Row], before: Tensor, cache: Any) -
     return np.split(nats, np.cumsum([choice.target_count for _, choice in tails])[:-1])
 
 
-def _scores(nats: Sequence[Floats], choices: Sequence[Encoded]) -> ChoiceScores:
+def _scores(nats: Sequence[Floats], row: _Row) -> ChoiceScores:
     return ChoiceScores(
         np.array([-losses.sum(dtype=np.float64) for losses in nats], dtype=np.float32),
-        np.array([choice.target_count for choice in choices], dtype=np.int64),
-        np.array([choice.target_chars for choice in choices], dtype=np.int64),
+        np.array([choice.target_count for choice in row.choices], dtype=np.int64),
+        np.array([choice.target_chars for choice in row.choices], dtype=np.int64),
+        row.prompt_tokens,
     )
