@@ -1,6 +1,7 @@
 """Bad input of every kind: exit code 2, one clear message, and no half-written file."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from kshot.cli import main
+from kshot.runs import MARK, SIZES
 
+STARTED = {".lock", MARK, "events.jsonl"}
 GOOD = [{"text": f"row {i}", "label": "ab"[i % 2]} for i in range(10)]
 TEST = [{"text": f"held out {i}", "label": "ab"[i % 2]} for i in range(6)]
 TASK = """version: 1
@@ -26,12 +29,13 @@ def lines(rows: list[dict[str, object]] | list[dict[str, str]]) -> bytes:
 
 @dataclass
 class Case:
-    """What is changed in a good task, the verb that meets it, and what the message must say."""
+    """What is changed in a good task, the verb that meets it, what the message must say, in how many lines."""
 
     name: str
     says: str
     files: dict[str, bytes | None] = field(default_factory=dict)
     arguments: tuple[str, ...] = ("run", "task.yaml", "--out", "run")
+    findings: int = 1
 
 
 def task(old: str, new: str) -> dict[str, bytes | None]:
@@ -40,55 +44,62 @@ def task(old: str, new: str) -> dict[str, bytes | None]:
 
 
 CASES = [
-    Case("empty task file", "task.yaml", {"task.yaml": b""}),
-    Case("binary task file", "task.yaml", {"task.yaml": bytes(range(256))}),
-    Case("no task file", "task.yaml", {"task.yaml": None}),
-    Case("a folder for a task file", "is a folder", {}, ("run", ".", "--out", "run")),
-    Case("YAML syntax", "task.yaml:2", task("{type: classification, labels", "{type: classification, labels: [")),
-    Case("unknown key", "exampels", task("examples:", "exampels:")),
-    Case("unknown inner key", "path", task("{path: shots.jsonl}", "{pth: shots.jsonl}")),
-    Case("key twice", "twice", task("version: 1\n", "version: 1\nversion: 1\n")),
-    Case("YAML alias loop", "task.yaml", task("labels: [a, b]", "labels: &x [a, *x]")),
-    Case("YAML tag", "task.yaml", task("type: classification", "type: !!python/object:os.system x")),
-    Case("wrong type", "k", task("{path: shots.jsonl}", "{path: shots.jsonl, k: many}")),
-    Case("wrong version", "version", task("version: 1", "version: 99")),
-    Case("unknown task type", "classification", task("type: classification", "type: clasification")),
-    Case("unknown metric", "exact_match", task("systems:", "metric: exact_mach\nsystems:")),
-    Case("a metric file that is missing", "own.py", task("systems:", "metric: own.py:score\nsystems:")),
-    Case("unknown system", "majority", task("[majority]", "[majorty]")),
-    Case("secret in the file", "api_key", task("systems:", "knowledge: {llm: {base_url: 'http://x', model: m, api_key: sk-aaaaaaaaaaaaaaaaaaaa}}\nsystems:")),
-    Case("missing rows file", "shots.jsonl", {"shots.jsonl": None}),
-    Case("empty rows file", "the file is empty", {"shots.jsonl": b""}),
-    Case("binary rows file", "shots.jsonl", {"shots.jsonl": bytes(range(256)) * 9}),
-    Case("truncated last row", "shots.jsonl:10", {"shots.jsonl": lines(GOOD)[:-9]}),
-    Case("a row of another shape", "shots.jsonl:11", {"shots.jsonl": lines(GOOD) + b"[1, 2]\n"}),
-    Case("a field of the wrong type", "shots.jsonl:11", {"shots.jsonl": lines([*GOOD, {"text": {"a": 1}, "label": "a"}])}),
-    Case("fields that fit no format", "expected", {"shots.jsonl": lines([{"foo": "1", "bar": "2"}])}),
-    Case("bytes that are not UTF-8", "UTF-8", {"shots.jsonl": lines(GOOD) + b'{"text": "\xff", "label": "a"}\n'}),
-    Case("truncated Parquet", "shots.parquet", task("shots.jsonl", "shots.parquet") | {"shots.parquet": b"PAR1abc"}),
-    Case("an unknown label", "shots.jsonl:11", {"shots.jsonl": lines([*GOOD, {"text": "z", "label": "c"}])}),
-    Case("shots of one class", "class", {"shots.jsonl": lines([row for row in GOOD if row["label"] == "a"])}),
-    Case("one row", "class", {"shots.jsonl": lines(GOOD[:1])}),
-    Case("k above the rows", "k is 50", task("{path: shots.jsonl}", "{path: shots.jsonl, k: 50}")),
-    Case("k of zero", "k", task("{path: shots.jsonl}", "{path: shots.jsonl, k: 0}")),
-    Case("test rows without answers", "test.jsonl:1", {"test.jsonl": lines([{"text": row["text"], "label": ""} for row in TEST])}),
-    Case("a test row among the shots", "shots", {"test.jsonl": lines([*TEST, GOOD[0]])}),
-    Case("missing test file", "test.jsonl", {"test.jsonl": None}),
-    Case("missing bank", "bank", task("systems:", "model: {base: ./base}\nknowledge: {adapters: [./bank]}\nsystems:")),
-    Case("missing base", "base", task("systems:", "model: {base: ./base}\nsystems:")),
-    Case("a base that is no model", "config.json", task("systems: [majority]", "model: {base: ./task-base}\nsystems: [zero-shot]") | {"task-base/x": b""}),
-    Case("a file for the run folder", "run", {"run": b"x"}),
-    Case("a run folder of other things", "not empty", {"run/thesis.tex": b"x"}),
-    Case("no such miniature", "single", {}, ("run", "miniature:nothing", "--out", "run")),
-    Case("validate without a file", "nothing.yaml", {}, ("validate", "nothing.yaml")),
-    Case("audit of a missing bank", "nothing", {}, ("bank", "audit", "nothing", "--base", ".")),
-    Case("scan of an empty bank", "empty", {"empty/readme": b""}, ("bank", "scan", "empty")),
-    Case("predict without a run", "no run", {}, ("predict", "nowhere", "majority", "test.jsonl")),
-    Case("compare of one file", "two", {}, ("compare", "test.jsonl")),
-    Case("compare of other rows", "id, prediction and answer", {}, ("compare", "test.jsonl", "shots.jsonl")),
-    Case("init over a task", "there already", {}, ("init", ".")),
-    Case("an unknown verb", "", {}, ("fly",)),
-    Case("a wrong option", "", {}, ("run", "task.yaml", "--k", "many")),
+    Case("empty task file", "task.yaml: the file is empty; `kshot init DIR` writes a task", {"task.yaml": b""}),
+    Case("binary task file", "task.yaml:2: the bytes are no UTF-8", {"task.yaml": bytes(range(256))}),
+    Case("no task file", "task.yaml: there is no such file or folder", {"task.yaml": None}),
+    Case("a folder for a task file", ".: this is a folder; give the task file in it", {}, ("run", ".", "--out", "run")),
+    Case("YAML syntax", "task.yaml:2: this is no valid YAML", task("{type: classification, labels", "{type: classification, labels: [")),
+    Case("unknown key", "task.yaml:3: unknown key 'exampels'; did you mean 'examples'?", task("examples:", "exampels:"), findings=2),
+    Case("unknown inner key", "task.yaml:3: unknown key 'pth' under 'examples'; did you mean 'path'?", task("{path: shots.jsonl}", "{pth: shots.jsonl}"), findings=2),
+    Case("key twice", "task.yaml:2: key 'version' stands twice (first in line 1)", task("version: 1\n", "version: 1\nversion: 1\n")),
+    Case("YAML alias loop", "task.yaml:2: anchors (&) and aliases (*) are not allowed", task("labels: [a, b]", "labels: &x [a, *x]")),
+    Case("YAML tag", "task.yaml:2: tags (!) are not allowed", task("type: classification", "type: !!python/object:os.system x")),
+    Case("wrong type", "task.yaml:3: examples.k is 'many', expected a whole number", task("{path: shots.jsonl}", "{path: shots.jsonl, k: many}")),
+    Case("wrong version", "task.yaml:1: version is 99, expected 1", task("version: 1", "version: 99")),
+    Case("unknown task type", "task.type is 'clasification', expected classification, choice,", task("type: classification", "type: clasification")),
+    Case("unknown metric", "metric 'exact_mach' does not exist; did you mean 'exact_match'?", task("systems:", "metric: exact_mach\nsystems:")),
+    Case("a metric file that is missing", "metric 'own.py:score': there is no such file", task("systems:", "metric: own.py:score\nsystems:")),
+    Case("unknown system", "'majorty' is no system for this task; there are: majority,", task("[majority]", "[majorty]")),
+    Case("secret in the file", "the value of 'knowledge.llm.api_key' looks like a secret key", task("systems:", "knowledge: {llm: {base_url: 'http://x', model: m, api_key: sk-aaaaaaaaaaaaaaaaaaaa}}\nsystems:")),
+    Case("missing rows file", "task.yaml:3: 'shots.jsonl': there is no such file", {"shots.jsonl": None}),
+    Case("empty rows file", "shots.jsonl: the file is empty; expected rows", {"shots.jsonl": b""}),
+    Case("binary rows file", "shots.jsonl: this is a binary file", {"shots.jsonl": bytes(range(256)) * 9}),
+    Case("truncated last row", "shots.jsonl:10: this is no valid JSON", {"shots.jsonl": lines(GOOD)[:-9]}),
+    Case("a row of another shape", "shots.jsonl:11: found a list, expected one JSON object a line", {"shots.jsonl": lines(GOOD) + b"[1, 2]\n"}),
+    Case("a field of the wrong type", "shots.jsonl:11: field 'text' is an object, expected text", {"shots.jsonl": lines([*GOOD, {"text": {"a": 1}, "label": "a"}])}),
+    Case("fields that fit no format", "shots.jsonl: no row format fits; columns found: bar, foo", {"shots.jsonl": lines([{"foo": "1", "bar": "2"}])}),
+    Case("bytes that are not UTF-8", "shots.jsonl:11: the bytes are no UTF-8", {"shots.jsonl": lines(GOOD) + b'{"text": "\xff", "label": "a"}\n'}),
+    Case("truncated Parquet", "shots.parquet: the Parquet file is cut off or damaged", task("shots.jsonl", "shots.parquet") | {"shots.parquet": b"PAR1abc"}),
+    Case("an unknown label", "shots.jsonl:11: label 'c' is none of a, b", {"shots.jsonl": lines([*GOOD, {"text": "z", "label": "c"}])}),
+    Case("shots of one class", "all 5 shots have the label 'a'; classification needs at least two", {"shots.jsonl": lines([row for row in GOOD if row["label"] == "a"])}),
+    Case("one row", "all 1 shots have the label 'a'; classification needs at least two", {"shots.jsonl": lines(GOOD[:1])}),
+    Case("k above the rows", "k is 50, but the file has 10 different rows", task("{path: shots.jsonl}", "{path: shots.jsonl, k: 50}")),
+    Case("k of zero", "task.yaml:3: examples.k is 0, expected a number greater", task("{path: shots.jsonl}", "{path: shots.jsonl, k: 0}")),
+    Case("test rows without answers", "test.jsonl:1: the row has no answer", {"test.jsonl": lines([{"text": row["text"], "label": ""} for row in TEST])}, findings=4),
+    Case("a test row among the shots", "shots.jsonl:1 asks the same as test.jsonl:7", {"test.jsonl": lines([*TEST, GOOD[0]])}),
+    Case("missing test file", "task.yaml:4: 'test.jsonl': there is no such file", {"test.jsonl": None}),
+    Case("missing bank", "task.yaml:6: './bank': there is no such file", task("systems:", "model: {base: ./base}\nknowledge: {adapters: [./bank]}\nsystems:"), findings=2),
+    Case("missing base", "task.yaml:5: './base': there is no such file", task("systems:", "model: {base: ./base}\nsystems:")),
+    Case("a base that is no model", "task-base: config.json is missing", task("systems: [majority]", "model: {base: ./task-base}\nsystems: [zero-shot]") | {"task-base/x": b""}),
+    Case("a file for the run folder", "run: a file stands where the run folder should be", {"run": b"x"}),
+    Case("a run folder of other things", "run: the folder is not empty and holds no run", {"run/thesis.tex": b"x"}),
+    Case("no such miniature", "miniature task 'nothing' does not exist; expected one of single,", {}, ("run", "miniature:nothing", "--out", "run")),
+    Case("validate without a file", "nothing.yaml: there is no such file", {}, ("validate", "nothing.yaml")),
+    Case("audit of a missing bank", "nothing: no such folder of adapters", {}, ("bank", "audit", "nothing", "--base", ".")),
+    Case("scan of an empty bank", "empty: no adapter folder in it", {"empty/readme": b""}, ("bank", "scan", "empty")),
+    Case("predict without a run", "nowhere: no run lies here", {}, ("predict", "nowhere", "majority", "test.jsonl")),
+    Case("predict into a missing folder", "missing: there is no such folder; make it", {}, ("predict", "run", "majority", "test.jsonl", "--out", "missing/x.jsonl")),
+    Case("predict into a folder", "--out: 'empty' is a folder; give a file", {"empty/x": b""}, ("predict", "run", "majority", "test.jsonl", "--out", "empty")),
+    Case("predict under a file", "test.jsonl: this is a file, and no folder", {}, ("predict", "run", "majority", "test.jsonl", "--out", "test.jsonl/x")),
+    Case("compare of one file", "give at least two predictions files", {}, ("compare", "test.jsonl")),
+    Case("compare of other rows", "test.jsonl:1: expected an object with id, prediction and answer", {}, ("compare", "test.jsonl", "shots.jsonl"), findings=4),
+    Case("compare with an empty label", "--labels: 'a,,b' has an empty label", {}, ("compare", "test.jsonl", "test.jsonl", "--labels", "a,,b")),
+    Case("compare with no label", "--labels: '' has an empty label", {}, ("compare", "test.jsonl", "test.jsonl", "--labels", "")),
+    Case("init over a task", "task.yaml: is there already; choose another folder", {}, ("init", ".")),
+    Case("an unknown verb", "No such command 'fly'; see `", {}, ("fly",)),
+    Case("an unknown option", "No such option: --nope; see `", {}, ("--nope",)),
+    Case("an argument missing", "Missing argument 'task'; see `", {}, ("run",)),
+    Case("a wrong option", "Invalid value for '--k': ", {}, ("run", "task.yaml", "--k", "many")),
 ]  # fmt: skip
 
 
@@ -110,16 +121,33 @@ def test_bad_input(
     monkeypatch.setattr(sys, "argv", ["kshot", *case.arguments])
     with pytest.raises(SystemExit) as stop:
         main()
-    error = capsys.readouterr().err
+    out, error = capsys.readouterr()
     assert stop.value.code == 2, error
-    assert case.says in error
     assert "Traceback" not in error
     assert "sk-aaaa" not in error
-    told = [line for line in error.splitlines() if line.startswith("kshot: ")]
-    assert len(told) <= 1
-    after = {path for path in tmp_path.rglob("*") if path.is_file()}
-    assert {path.relative_to(tmp_path).parts[0] for path in after - before} <= {"run"}
-    assert not [path for path in after - before if "partial" in path.name or "report" in path.name]
+    told = [line for line in error.splitlines() if not line.startswith("{")]
+    assert told[0].startswith("kshot: ")
+    assert len(told) == case.findings, error
+    assert case.says in "\n".join(told)
+    assert all(is_sentence(line) for line in told), error
+    assert out == ""
+    after = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    left = after - {path.relative_to(tmp_path) for path in before}
+    assert {path.parts[0] for path in left} <= {"run"}
+    assert all((path.parent == Path("run") and path.name in STARTED) or in_whole_step(path) for path in left)
+
+
+def is_sentence(line: str) -> bool:
+    """A message is words on one line: no blank ends, no repr of an exception, no full stop in its middle."""
+    return line == line.strip() and len(line.split()) >= 4 and not re.search(r"Error\(|\.;|\.\.;|^\W*$", line)
+
+
+def in_whole_step(path: Path) -> bool:
+    """Whether a file of a run folder belongs to a step that was finished."""
+    if path.parts[:2] != ("run", "steps") or len(path.parts) < 5:
+        return False
+    step = Path(*path.parts[:4])
+    return not step.name.startswith(".") and all((step / name).is_file() for name in ("inputs.json", SIZES))
 
 
 @pytest.fixture

@@ -256,3 +256,42 @@ def test_ten_thousand_rows_against_a_thousand_in_seconds() -> None:
     found = guard(rows[:10_000], rows[10_000:])
     assert time.process_time() - start < 8
     assert (77, "protected", 500, "equal") in reasons(found)
+
+
+class Turned:
+    """An embedder of 1024 dimensions whose rows are all within 1e-6 of each other."""
+
+    id, dim = "turned", 1024
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        rows = np.zeros((len(texts), self.dim), dtype=np.float32)
+        rows[:, 0] = 1
+        rows[:, 1] = [int(text.split()[0][1:]) * 1e-7 for text in texts]
+        return rows
+
+
+def test_thousands_of_rows_that_are_alike_by_embedding_take_seconds() -> None:
+    """Unlike in their words, so that nothing but the embedding is left."""
+    shots = [Example(f"a{place} b{place}", "x") for place in range(3000)]
+    test = [Example(f"c{place} d{place}", "x") for place in range(3000)]
+    start = time.process_time()
+    found = near_overlaps(shots, test, embedder=Turned())
+    assert time.process_time() - start < 9
+    assert [hit.row for hit in found] == list(range(3000))
+    assert {hit.reason for hit in found} == {"cosine"}
+
+
+def test_thousands_of_rows_that_are_alike_in_their_words_take_seconds() -> None:
+    wording = "Please help me, the order with number {} never came and nobody answers my letters"
+    shots = [Example(wording.format(place), "x") for place in range(3000)]
+    test = [Example(wording.format(place + 10_000), "x") for place in range(3000)]
+    start = time.process_time()
+    found = near_overlaps(shots, test, embedder=HashingEncoder())
+    assert time.process_time() - start < 9
+    assert {(hit.reason, hit.protected) for hit in found} == {("overlap", 0)}
+
+
+def test_of_equally_near_rows_the_first_is_named() -> None:
+    test = [Example("c5 c", "x"), *(Example(f"c0 d{place}", "x") for place in range(2100))]
+    (hit,) = near_overlaps([Example("a0 b", "x")], test, embedder=Turned())
+    assert (hit.reason, hit.protected, hit.score) == ("cosine", 0, 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -229,3 +230,42 @@ def test_a_wrong_label_in_a_clear_task_is_found() -> None:
     assert label_flags(clear, kind="classification") == ()
     wrong = [*clear, Example("is there rain or snow tomorrow in Oslo", "alarm")]
     assert [(f.index, f.kind) for f in label_flags(wrong, kind="classification")] == [(8, "suspicious")]
+
+
+def alike(count: int) -> list[Example]:
+    """Rows of one wording with a number of their own: every pair is near by ROUGE-L and by cosine."""
+    wording = "Please help me, the order with number {} never came and nobody answers my letters about it"
+    return [Example(wording.format(1000 + place), "A") for place in range(count)]
+
+
+@pytest.mark.parametrize("count", [1_000, 10_000])
+def test_thousands_of_similar_shots_take_seconds(count: int) -> None:
+    shots = [*alike(count - 1), Example(alike(3)[2].prompt, "B")]
+    start = time.process_time()
+    found = kinds(label_flags(shots, kind="classification"))
+    assert time.process_time() - start < count / 100 * (1 if count == 1_000 else 0.3) / 2
+    assert found == [(count - 1, "contradictory", 2)]
+
+
+def test_ten_thousand_times_the_same_question() -> None:
+    shots = [Example("Is it so?", "yes")] * 10_000 + [Example("Is it so?", "no"), Example("is it so?", "Yes")]
+    start = time.process_time()
+    found = kinds(label_flags(shots))
+    assert time.process_time() - start < 3
+    assert found == [(10_000, "contradictory", 0), (10_001, "contradictory", 10_000)]
+
+
+def test_pairs_are_sought_among_the_first_shots_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kshot.measure.labels.NEAR_SHOTS", 4)
+    shots = at((0, "good"), (90, "bad"), (180, "good"), (1, "bad"), (91, "good"))
+    found = kinds(label_flags(shots, kind="classification", embedder=Angles()))
+    assert found == [(3, "near_contradictory", 0)]  # and not the fifth, which contradicts the second
+
+
+def test_vectors_must_have_length_one() -> None:
+    class Long(Angles):
+        def encode(self, texts: Sequence[str]) -> Floats:
+            return 2 * super().encode(texts)
+
+    with pytest.raises(DataError, match="length 2, expected 1"):
+        label_flags(at((0, "a"), (9, "b")), kind="classification", embedder=Long())

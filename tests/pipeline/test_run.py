@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from kshot import miniature
 from kshot.data.task import Task
 from kshot.errors import InputError, MetricError, TaskError
 from kshot.measure.files import compare_files, read_predictions
@@ -231,23 +232,24 @@ def test_predict_asks_the_same_system_again(write_task: WriteTask, tmp_path: Pat
 
 
 def test_the_winner_is_handed_over_as_a_peft_folder(write_task: WriteTask, tmp_path: Path) -> None:
-    source = Path(str(write_task())).parent
-    lines = [line for line in (source / "test.jsonl").read_text().split("\n") if line]
-    from kshot import miniature
-
-    known = miniature.truth().tasks["mixed"]["test"]
-    mine = [line for line, facts in zip(lines, known, strict=False) if "mason" in facts["trades"]]
+    """On rows of the two trades that the bank knows, whichever expert the shots choose is better."""
     task = write_task(systems=["zero-shot", "best adapter on the shots"])
-    (source / "test.jsonl").write_text("\n".join(mine) + "\n")
+    lines = (miniature.task_file("mixed").parent / "mixed" / "test.jsonl").read_text().splitlines()
+    known = miniature.truth().tasks["mixed"]["test"]
+    mine = [
+        line for line, facts in zip(lines, known, strict=True) if {"mason", "smith"} & set(facts["trades"])
+    ]
+    (task.parent / "test.jsonl").write_text("\n".join(mine[:60]) + "\n")
     finished = run(task, tmp_path / "run")
-    if finished.report.recommended is None:
-        assert finished.specialist is None
-        assert not (tmp_path / "run" / "specialist").exists()
-        pytest.skip("the draw of shots chose the other expert")
+    assert finished.report.recommended == "best adapter on the shots"
     assert finished.specialist is not None
     names = {file.name for file in finished.specialist.iterdir()}
     assert {"adapter_model.safetensors", "adapter_config.json", "messages.json", "README.md"} <= names
-    assert "{prompt}" in (finished.specialist / "messages.json").read_text()
+    messages = json.loads((finished.specialist / "messages.json").read_text())["messages"]
+    assert messages == [
+        {"role": "system", "content": "translate the trade words"},
+        {"role": "user", "content": "{prompt}"},
+    ]
 
 
 def test_systems_are_chosen_by_name(write_colours: WriteTask, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -26,25 +28,62 @@ app.command("compare")(judge.compare)
 app.add_typer(bank.app, name="bank")
 app.command("config-schema")(task.config_schema)
 
+STOPPED = 130
+# what the system refuses for reasons of its own; no trace of calls would tell more
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+# ClickException: of click, or of the copy that newer typer carries
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[2]
+
 
 def main() -> None:
-    """Runs a verb. Exit codes: 0 done, 2 the input is wrong, 1 anything else."""
+    """Runs a verb. Exit codes: 0 done, 2 the input is wrong, 130 stopped by Ctrl-C, 1 anything else."""
     from kshot.errors import InputError, KshotError
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        app()
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
     except InputError as error:
         _fail(str(error), 2)
     except KshotError as error:
         _fail(str(error), 1)
-    except KeyboardInterrupt:
-        _fail("stopped; the same command goes on from here", 130)
+    except USAGE_ERROR as error:
+        _fail_usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _drop_output()
+        code = 1
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        if error.filename is None:  # files are written by functions that name them
+            _drop_output()
+        _fail(f"{error.filename or 'standard output'}: cannot be read or written ({error.strerror})", 1)
+    if code == STOPPED:  # newer typer turns Ctrl-C into this code, older typer into Abort
+        _fail("stopped; the same command goes on from here", STOPPED)
+    sys.exit(code)
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     print(f"kshot: {message}", file=sys.stderr)
     sys.exit(code)
+
+
+def _fail_usage(error: Exception) -> NoReturn:
+    """Says what is wrong with a command, or nothing where help was shown for want of a verb."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # older click has no such class
+        print(_message(error), end="")
+        sys.exit(2)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "kshot"
+    _fail(f"{' '.join(_message(error).split()).rstrip('.')}; see `{command} --help`", 2)
+
+
+def _message(error: Exception) -> str:
+    return str(getattr(error, "format_message", error.__str__)())
+
+
+def _drop_output() -> None:
+    """Standard output cannot be written to; what is left in its buffer goes nowhere, without a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from kshot.cli.tables import print_table
+
 app = typer.Typer(help="Look at a folder of adapters.", no_args_is_help=True)
 Folder = Annotated[str, typer.Argument(metavar="BANK", help="A folder of adapter folders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -49,10 +51,4 @@ def _show(rows: list[dict[str, object]], as_json: bool, *, columns: tuple[str, .
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for row in rows:
-        table.add_row(*("" if row.get(column) is None else str(row[column]) for column in columns))
-    Console(soft_wrap=False).print(table)
+    print_table(columns, ([row.get(column) for column in columns] for row in rows))

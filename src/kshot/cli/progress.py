@@ -22,7 +22,7 @@ def listener() -> Iterator[Listener]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(bar_width=28),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),

@@ -56,9 +56,12 @@ def predict(
     """Ask a finished system about new rows."""
     from kshot.cli.progress import listener
     from kshot.data.formats import read_examples
+    from kshot.errors import RunError
     from kshot.pipeline.specialist import ask_again
     from kshot.runs import write_text
 
+    if out is not None:
+        _check_place(out)
     examples = read_examples(rows, labelled=False).examples
     with listener() as listen:
         found = ask_again(run_folder, system, examples, listener=listen)
@@ -69,8 +72,26 @@ def predict(
     text = "".join(line + "\n" for line in lines)
     if out is None:
         sys.stdout.write(text)
-    else:
+        return
+    try:
         write_text(out, text)
+    except OSError as error:
+        raise RunError(f"{out}: cannot be written ({error.strerror or error})") from error
+
+
+def _check_place(out: Path) -> None:
+    """Before anything is asked, whether a file can stand there."""
+    from kshot.errors import InputError
+
+    try:
+        if out.is_dir():
+            raise InputError(f"--out: {str(out)!r} is a folder; give a file to write")
+        if not out.parent.exists():
+            raise InputError(f"{out.parent}: there is no such folder; make it, or choose another --out")
+        if not out.parent.is_dir():
+            raise InputError(f"{out.parent}: this is a file, and no folder; choose another --out")
+    except OSError as error:
+        raise InputError(f"--out: no file can be called {str(out)!r} ({error.strerror})") from None
 
 
 def _task_path(task: str) -> Path:

@@ -9,21 +9,45 @@ from itertools import islice
 from pathlib import Path
 
 ENTRIES_READ = 10_000
+ALIKE = 0.6  # the least share of matching characters, of whole names and of names without their ending
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like ``name``, or None where none is alike. Case does not count; ties: the first.
+
+    Never ``name`` itself. An ending in common alone (``a.jsonl``, ``b.jsonl``) makes no two names alike.
 
     >>> nearest("exampels", ["task", "examples"])
     'examples'
     >>> nearest("zzz", ["task", "examples"]) is None
     True
     """
-    folded: dict[str, str] = {}
+    whole, stem = _matcher(name.casefold()), _matcher(_stem(name))
+    best, most = None, 0.0
     for candidate in known:
-        folded.setdefault(candidate.casefold(), candidate)
-    found = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
+        if candidate == name:
+            continue
+        likeness = _likeness(whole, candidate.casefold())
+        if likeness > most and _likeness(stem, _stem(candidate)):
+            best, most = candidate, likeness
+    return best
+
+
+def _matcher(name: str) -> difflib.SequenceMatcher[str]:
+    matcher = difflib.SequenceMatcher[str]()
+    matcher.set_seq2(name)  # the side whose index is kept
+    return matcher
+
+
+def _likeness(matcher: difflib.SequenceMatcher[str], candidate: str) -> float:
+    """The ratio of matching characters; 0 where it is below ``ALIKE``."""
+    matcher.set_seq1(candidate)
+    bounds = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)  # ever dearer, ever closer
+    return matcher.ratio() if all(bound() >= ALIKE for bound in bounds) else 0.0
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name.casefold())[0]  # noqa: PTH122 - a name need be no path
 
 
 def proposal(name: str, known: Iterable[str]) -> str:

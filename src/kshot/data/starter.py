@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from kshot.errors import InputError
@@ -51,8 +54,10 @@ _TEST_FRAMES = (
 def write_starter(folder: Path) -> list[Path]:
     """Writes ``task.yaml``, ``shots.jsonl`` (12 rows) and ``test.jsonl`` (30 rows); returns their paths.
 
+    All three appear or none: what was written is removed where the disk is full.
+
     Raises:
-        InputError: One of the three is there already, or the folder cannot be made.
+        InputError: One of the three is there already, or the folder cannot be written.
     """
     texts = {
         "task.yaml": _TASK,
@@ -60,15 +65,41 @@ def write_starter(folder: Path) -> list[Path]:
         "test.jsonl": _rows(_TEST_FRAMES, slice(2, 7)),
     }
     paths = [folder / name for name in texts]
-    if there := [path for path in paths if path.exists()]:
+    if there := [path for path in paths if os.path.lexists(path)]:
         raise InputError(f"{there[0]}: is there already; choose another folder")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, text in zip(paths, texts.values(), strict=True):
-            path.write_text(text, encoding="utf-8")
+        _write(folder, texts)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
     return paths
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    new = [path for path in (folder, *folder.parents) if not path.exists()]  # innermost first
+    written: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            written.append(_part(folder, name))
+            with written[-1].open("w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        for name in texts:
+            _part(folder, name).replace(folder / name)
+            written.append(folder / name)
+    except BaseException:
+        for path in written:
+            with suppress(OSError):
+                path.unlink()
+        for path in new:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def _part(folder: Path, name: str) -> Path:
+    return folder / f".{name}.{os.getpid()}.part"
 
 
 def _rows(frames: tuple[str, ...], which: slice) -> str:

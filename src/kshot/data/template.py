@@ -104,7 +104,7 @@ class Template:
         """
         if self.reasoning == "answer_last":
             stated = re.findall(rf"(?im)^\W*{re.escape(ANSWER_CUE)}\s*(\S.*)$", reply)
-            return stated[-1].strip() if stated else None
+            return stated[-1].strip().strip("*`").strip() or None if stated else None
         if multiline:
             return reply.strip() or None
         return next((line.strip() for line in reply.splitlines() if line.strip()), None)

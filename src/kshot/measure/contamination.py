@@ -9,14 +9,15 @@ from itertools import islice
 from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kshot.data.example import Example, normalised
 from kshot.data.selection import Drop, Selection
 from kshot.errors import DataError
 from kshot.measure.overlap.index import OverlapIndex, RunIndex
 from kshot.measure.overlap.rouge import tokens
-from kshot.measure.similarity import nearest
-from kshot.models.base import Embedder, Floats
+from kshot.measure.similarity import cosines, nearest
+from kshot.models.base import Embedder, Floats, Ints
 
 Reason: TypeAlias = Literal["equal", "overlap", "run", "cosine"]
 Protected: TypeAlias = Sequence[Example] | Mapping[str, Sequence[Example]]
@@ -24,6 +25,8 @@ Protected: TypeAlias = Sequence[Example] | Mapping[str, Sequence[Example]]
 REASONS: tuple[Reason, ...] = ("equal", "overlap", "run", "cosine")
 COSINE = 0.95  # from here on, a row is named for review
 _BLOCK_ROWS = 1024
+_PROTECTED_ROWS = 2048
+_TIE = 1e-12  # cosines no further apart are equal: sums in double differ in their last bits
 _BETWEEN = ""  # no token: no run of words crosses it
 
 
@@ -131,9 +134,11 @@ def guard(
         overlaps += sorted(found, key=lambda hit: hit.row)
         if embedder is not None:
             dropped = {hit.row for hit in found}
-            vectors = embedder.encode([_views(row)[-1] for row in block])
-            near = [flag for group in groups for flag in group.flags(vectors, total, embedder)]
-            flagged += sorted((f for f in near if f.row not in dropped), key=lambda flag: flag.row)
+            places = [place for place in range(len(block)) if total + place not in dropped]
+            vectors = embedder.encode([_views(block[place])[-1] for place in places])
+            at = [total + place for place in places]
+            near = [flag for group in groups for flag in group.flags(vectors, at, embedder)]
+            flagged += sorted(near, key=lambda flag: flag.row)
         total += len(block)
     return Guarded(_selection(total, overlaps), tuple(overlaps), tuple(flagged))
 
@@ -204,15 +209,36 @@ class _Group:
                 index, words = runs[place]
                 yield Overlap(at, self.name, index, "run", evidence=words)
 
-    def flags(self, vectors: Floats, start: int, embedder: Embedder) -> Iterator[Overlap]:
-        """Rows whose nearest protected row has a cosine of 0.95 or more."""
+    def flags(self, vectors: Floats, at: Sequence[int], embedder: Embedder) -> Iterator[Overlap]:
+        """Rows, ``at`` their places, whose nearest protected row has a cosine of 0.95 or more."""
         if self.vectors is None:
             self.vectors = embedder.encode(self.texts)
-        if not len(self.vectors):
+            nearest(self.vectors, self.vectors[:1], k=1)  # tells of rows that are no unit vectors
+        if not len(self.vectors) or not len(vectors):
             return
-        indices, scores = nearest(vectors, self.vectors, k=1)
-        for place in np.flatnonzero(scores[:, 0] >= COSINE).tolist():
-            yield Overlap(start + place, self.name, int(indices[place, 0]), "cosine", float(scores[place, 0]))
+        nearest(vectors, self.vectors[:1], k=1)
+        indices, scores = _first_nearest(vectors, self.vectors)
+        near = np.flatnonzero(scores >= COSINE - _TIE)
+        exact = cosines(vectors[near], self.vectors[indices[near]])
+        for place, score in zip(near.tolist(), exact.tolist(), strict=True):
+            yield Overlap(at[place], self.name, int(indices[place]), "cosine", score)
+
+
+def _first_nearest(vectors: Floats, protected: Floats) -> tuple[Ints, NDArray[np.float64]]:
+    """(Q,) index and (Q,) cosine of the first most similar protected row.
+
+    Whole products in double: where thousands of rows are alike, ``similarity.nearest`` scores every pair anew.
+    """
+    queries = vectors.astype(np.float64)
+    indices = np.zeros(len(queries), dtype=np.int64)
+    scores = np.full(len(queries), -np.inf)
+    for base in range(0, len(protected), _PROTECTED_ROWS):
+        products = queries @ protected[base : base + _PROTECTED_ROWS].astype(np.float64).T  # (Q, R)
+        most = products.max(axis=1)
+        better = most > scores + _TIE
+        first = (products >= most[:, None] - _TIE).argmax(axis=1)
+        indices[better], scores[better] = first[better] + base, most[better]
+    return indices, scores
 
 
 def _views(row: Example) -> list[str]:

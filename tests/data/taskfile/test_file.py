@@ -2,6 +2,7 @@
 """The task file: what it may hold, and what is said of what it may not."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,22 @@ def test_a_metric_of_your_own_lies_beside_the_file(folder: Path) -> None:
         TaskError, match=r"task\.yaml:4: metric 'jugde\.py:score': .*did you mean 'judge\.py'"
     ):
         _ = load(folder, MINIMAL + "metric: jugde.py:score\n").chosen_metric
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("m.py", r"m\.py is a folder; expected file\.py:function$"),
+        ("pipe.py", r"pipe\.py is no ordinary file; expected"),
+        ("x" * 300 + ".py", "there can be no such file"),
+        ("~nobody-of-this-name/m.py", "there is no such file"),
+    ],
+)
+def test_a_metric_that_is_no_file(folder: Path, name: str, says: str) -> None:
+    (folder / "m.py").mkdir()
+    os.mkfifo(folder / "pipe.py")
+    with pytest.raises(TaskError, match=says):
+        _ = load(folder, MINIMAL + f"metric: {name}:score\n").chosen_metric
 
 
 @pytest.mark.parametrize(

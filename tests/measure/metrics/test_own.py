@@ -25,6 +25,14 @@ def below(prediction, answer):
     return -1.0
 def truth(prediction, answer):
     return prediction == answer
+def leaves(prediction, answer):
+    raise SystemExit(0)
+def interrupts(prediction, answer):
+    raise KeyboardInterrupt
+def huge(prediction, answer):
+    return 10**400
+def endless(prediction, answer):
+    return 10**5000
 CONSTANT = 3
 """
 
@@ -62,7 +70,10 @@ def test_an_edited_file_is_read_anew(file: Path) -> None:
         ("nan", r"row 0: gave nan, expected a finite number"),
         ("text", r"row 0: gave '1.0', expected a finite number"),
         ("below", r"row 0: gave -1.0; where replies may state no answer"),
-        ("absent", r"no such function; the file has below, fails, length"),
+        ("leaves", r"row 0: SystemExit: 0"),
+        ("huge", r"row 0: gave 1000+\.\.\., expected a finite number"),
+        ("endless", r"row 0: gave something of type int, expected a finite number"),
+        ("absent", r"no such function; the file has below, endless, fails"),
         ("CONSTANT", r"no such function"),
         ("", r"no such function"),
     ],
@@ -88,9 +99,20 @@ def test_a_file_that_fails(tmp_path: Path, content: str, says: str) -> None:
         evaluate(f"{path}:f", ["a"], ["a"])
 
 
-@pytest.mark.parametrize("name", ["absent.py:f", ".:f", "folder.py:f"])
-def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
+def test_who_interrupts_is_heard(file: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(f"{file}:interrupts", ["a"], ["a"])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("absent.py:f", "there is no file"),
+        (".:f", "does not exist"),
+        ("folder.py:f", "folder.py is a folder"),
+    ],
+)
+def test_a_file_that_is_not_there(tmp_path: Path, name: str, says: str) -> None:
     (tmp_path / "folder.py").mkdir()
-    says = "there is no file" if name != ".:f" else "does not exist"
     with pytest.raises(MetricError, match=says):
         evaluate(f"{tmp_path}/{name}", ["a"], ["a"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -106,6 +107,18 @@ def test_a_head_is_read_back_bit_by_bit(tmp_path):
     head().save(tmp_path / "i")
     for name in ("head.json", "head.safetensors"):
         assert (tmp_path / "h" / name).read_bytes() == (tmp_path / "i" / name).read_bytes()
+
+
+def test_a_disk_that_takes_no_more_raises_os_error(tmp_path):
+    made = head()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            made.save(tmp_path / "h")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_texts_no_rows():

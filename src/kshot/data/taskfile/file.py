@@ -96,9 +96,9 @@ class TaskFile(Section):
         file, colon, function = metric.rpartition(":")
         if not file.endswith(".py"):
             return metric
-        found = self.folder / Path(file).expanduser()
-        if not found.is_file():
-            raise TaskError(f"{self._tree.where(('metric',))}: metric {metric!r}: {no_such_path(found)}")
+        found = self.folder / _home(file)
+        if not os.path.isfile(found):  # noqa: PTH113 - as in resolve
+            raise TaskError(f"{self._tree.where(('metric',))}: metric {metric!r}: {_no_file(found)}")
         return f"{found.absolute()}{colon}{function}"
 
     def resolve(self, value: str) -> Path | str:
@@ -241,6 +241,14 @@ def _checked(data: Mapping[str, Any], tree: YamlTree, path: Path) -> TaskFile:
         raise TaskError(collected(sentences(error, TaskFile, tree))) from None
     settings._path, settings._tree = path, tree
     return settings
+
+
+def _no_file(path: Path) -> str:
+    """What is wrong with a path that should be a file and is none."""
+    if not os.path.exists(path):  # noqa: PTH110 - as in resolve
+        return no_such_path(path)
+    kind = "a folder" if path.is_dir() else "no ordinary file"
+    return f"{path} is {kind}; expected file.py:function"
 
 
 def _home(value: str) -> Path:

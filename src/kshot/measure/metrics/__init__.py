@@ -6,7 +6,6 @@ from kshot.measure.metrics.scoring import (
     METRICS,
     check_metric,
     evaluate,
-    higher_is_better,
     invalid_count,
     row_scores,
 )
@@ -18,7 +17,6 @@ __all__ = [
     "extract_choice",
     "extract_label",
     "extract_number",
-    "higher_is_better",
     "invalid_count",
     "row_scores",
 ]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from kshot.errors import MetricError, collected
 
+_SHOWN = 60  # characters of what a metric gave
+
 
 def is_own(metric: str) -> bool:
     """Whether a metric's name means a function in a file.
@@ -31,32 +33,52 @@ def own_scores(metric: str, predictions: Sequence[str | None], answers: Sequence
             a number below 0 while some reply states no answer (its 0 would then be no failure).
     """
     function = _loaded(metric)
-    scores, errors = [0.0] * len(answers), []
+    scores, errors, withheld = [0.0] * len(answers), [], None in predictions
     for row, (prediction, answer) in enumerate(zip(predictions, answers, strict=True)):
         if prediction is None:
             continue
         try:
             score = function(prediction, answer)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit(0) would end the run as if all were well
             errors.append(f"{metric}: row {row}: {type(error).__name__}: {error}")
             continue
-        if not isinstance(score, Real) or not math.isfinite(score):
-            errors.append(f"{metric}: row {row}: gave {score!r}, expected a finite number")
-        elif score < 0 and None in predictions:
+        number = _finite(score)
+        if number is None:
+            errors.append(f"{metric}: row {row}: gave {_shown(score)}, expected a finite number")
+        elif number < 0 and withheld:
             errors.append(
-                f"{metric}: row {row}: gave {score!r}; where replies may state no answer, which counts 0, "
+                f"{metric}: row {row}: gave {_shown(score)}; where replies may state no answer, which counts 0, "
                 "scores must not be below 0"
             )
         else:
-            scores[row] = float(score)
+            scores[row] = number
     if errors:
         raise MetricError(collected(errors))
     return scores
 
 
+def _finite(score: object) -> float | None:
+    """The score as a double; None where it is no real number, or none that a double holds."""
+    try:
+        number = float(score) if isinstance(score, Real) else math.nan
+    except (ArithmeticError, ValueError, TypeError):  # 10**400
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _shown(score: object) -> str:
+    try:
+        text = repr(score)
+    except Exception:  # a whole number of more digits than Python writes out, or a class of the user's own
+        return f"something of type {type(score).__name__}"
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
 def _loaded(metric: str) -> Callable[[str, str], object]:
     path, _, name = metric.rpartition(":")
     file = Path(path)
+    if file.is_dir():
+        raise MetricError(f"metric {metric}: {file} is a folder; expected path/file.py:function")
     if not file.is_file():
         raise MetricError(f"metric {metric}: there is no file {file}; expected path/file.py:function")
     return _function(str(file.resolve()), name, file.stat().st_mtime_ns)

@@ -97,16 +97,6 @@ def invalid_count(predictions: Sequence[str | None], *, metric: str = "") -> int
     return sum(p is None or (read is not None and read(p) is None) for p in predictions)
 
 
-def higher_is_better(metric: str) -> bool:
-    """Always true of a known metric; an unknown one raises ``MetricError``.
-
-    >>> higher_is_better("exact_match")
-    True
-    """
-    check_metric(metric)
-    return True
-
-
 def check_metric(metric: str) -> None:
     """Refuse a metric that does not exist, naming the nearest one.
 

@@ -100,13 +100,16 @@ class EmbeddingHead:
 
         Raises:
             ModelError: The folder is not empty.
+            OSError: As the disk gives it, ``ENOSPC`` where it is full.
         """
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         facts = {"embedder": self._embedder.id, "labels": list(self._labels), "c": self.c}
         text = json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
         with new_folder(Path(folder)) as part:
-            save_file({"bias": self._bias, "weights": self._weights}, part / "head.safetensors")
+            # not save_file, whose SafetensorError has no errno when the disk is full
+            tensors = save({"bias": self._bias, "weights": self._weights})
+            (part / "head.safetensors").write_bytes(tensors)
             (part / "head.json").write_text(text, encoding="utf-8")
 
     @classmethod

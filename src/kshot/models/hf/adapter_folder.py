@@ -43,6 +43,10 @@ def write_adapter(adapted: Any, out: Path, *, base: str, settings: Any, facts: M
         base: Name of the base model, for the configuration and the card.
         settings: A dataclass, for the card.
         facts: For the card.
+
+    Raises:
+        ModelError: ``out`` is not empty, or cannot be made.
+        OSError: As the disk gives it, ``ENOSPC`` where it is full.
     """
     card = CARD.format(
         base=base,
@@ -57,11 +61,12 @@ def write_adapter(adapted: Any, out: Path, *, base: str, settings: Any, facts: M
 
 def _write(adapted: Any, folder: Path, base: str) -> None:
     from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     tensors = {key: state[key].detach().cpu().contiguous() for key in sorted(state)}
-    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    # not save_file, whose SafetensorError has no errno when the disk is full
+    (folder / "adapter_model.safetensors").write_bytes(save(tensors, metadata={"format": "pt"}))
     config = adapted.peft_config["default"].to_dict() | {
         "inference_mode": True,
         "base_model_name_or_path": base,
