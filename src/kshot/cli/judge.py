@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from kshot.cli.tables import print_table
 
 
 def compare(
@@ -32,24 +34,21 @@ def compare(
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
+    columns = ("file", "n", metric, "95 % interval", "difference", "95 % interval", "p (Holm)", "verdict")
+    print_table(columns, (_cells(row) for row in rows))
 
-    table = Table(
-        "file", "n", metric, "95 % interval", "difference", "95 % interval", "p (Holm)", "verdict", box=None
+
+def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        row["file"],
+        row["n"],
+        f"{row['value']:.4f}",
+        _range(row["interval"]),
+        None if row["difference"] is None else f"{row['difference']:+.4f}",
+        _range(row["difference_interval"]),
+        None if row["p_holm"] is None else f"{row['p_holm']:.4f}",
+        row["verdict"],
     )
-    for row in rows:
-        table.add_row(
-            str(row["file"]),
-            str(row["n"]),
-            f"{row['value']:.4f}",
-            _range(row["interval"]),
-            "" if row["difference"] is None else f"{row['difference']:+.4f}",
-            _range(row["difference_interval"]),
-            "" if row["p_holm"] is None else f"{row['p_holm']:.4f}",
-            str(row["verdict"]),
-        )
-    Console().print(table)
 
 
 def _labels(text: str | None) -> list[str] | None:
