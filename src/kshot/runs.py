@@ -25,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from kshot.data.atomic import write_atomically
 from kshot.errors import InputError, RunError
 
 MARK = ".kshot-run"
@@ -159,16 +160,8 @@ def slug(name: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all: beside it, flushed, then renamed over it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Writes a UTF-8 file whole or not at all; line ends as they are."""
+    write_atomically(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:

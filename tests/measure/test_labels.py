@@ -238,12 +238,12 @@ def alike(count: int) -> list[Example]:
     return [Example(wording.format(1000 + place), "A") for place in range(count)]
 
 
-@pytest.mark.parametrize("count", [1_000, 10_000])
-def test_thousands_of_similar_shots_take_seconds(count: int) -> None:
+@pytest.mark.parametrize(("count", "seconds"), [(1_000, 4), (10_000, 15)])
+def test_thousands_of_similar_shots_take_seconds(count: int, seconds: float) -> None:
     shots = [*alike(count - 1), Example(alike(3)[2].prompt, "B")]
     start = time.process_time()
     found = kinds(label_flags(shots, kind="classification"))
-    assert time.process_time() - start < count / 100 * (1 if count == 1_000 else 0.3) / 2
+    assert time.process_time() - start < seconds
     assert found == [(count - 1, "contradictory", 2)]
 
 

@@ -227,7 +227,7 @@ class _Group:
 def _first_nearest(vectors: Floats, protected: Floats) -> tuple[Ints, NDArray[np.float64]]:
     """(Q,) index and (Q,) cosine of the first most similar protected row.
 
-    Whole products in double: where thousands of rows are alike, ``similarity.nearest`` scores every pair anew.
+    Products in double: where thousands of rows are alike, ``similarity.nearest`` scores every pair anew.
     """
     queries = vectors.astype(np.float64)
     indices = np.zeros(len(queries), dtype=np.int64)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from kshot.data.atomic import write_atomically
 from kshot.errors import RunError
 from kshot.report.markdown import markdown
 from kshot.report.page import html_page
@@ -39,21 +38,7 @@ def write_report(report: RunReport, folder: str | Path) -> ReportPaths:
     try:
         place.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
-            _write_atomically(path, text.encode("utf-8", "backslashreplace"))
+            write_atomically(path, text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise RunError(f"{place}: the report cannot be written ({error.strerror or error})") from error
     return paths
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)  # mkstemp keeps its file to its owner
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -123,7 +123,7 @@ def test_a_metric_of_your_own_lies_beside_the_file(folder: Path) -> None:
     [
         ("m.py", r"m\.py is a folder; expected file\.py:function$"),
         ("pipe.py", r"pipe\.py is no ordinary file; expected"),
-        ("x" * 300 + ".py", "there can be no such file"),
+        ("x" * 300 + ".py", "there is no such file or folder$"),
         ("~nobody-of-this-name/m.py", "there is no such file"),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
+from kshot.data.atomic import write_atomically
 from kshot.data.example import Example
 from kshot.data.formats.columns import Layout, detect
 from kshot.data.formats.records import Fault, FileType, Record, Records, file_type, read_records
@@ -112,22 +113,15 @@ def write_examples(path: str | os.PathLike[str], examples: Iterable[Example]) ->
         DataError: A row cannot be written as UTF-8, or the file cannot be written.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    lines = (json.dumps(example.to_row(), ensure_ascii=False) + "\n" for example in examples)
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            for example in examples:
-                file.write(json.dumps(example.to_row(), ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
+        write_atomically(target, (line.encode("utf-8") for line in lines))
     except OSError as error:
         raise DataError(f"{target}: cannot be written ({error.strerror or error})") from None
     except UnicodeEncodeError:
         raise DataError(
             f"{target}: a row holds half a character (a lone surrogate); write the whole one"
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _begin(path: Path, format: str, columns: Mapping[str, str] | None, labelled: bool) -> _Reading:  # noqa: A002

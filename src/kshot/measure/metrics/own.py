@@ -47,8 +47,8 @@ def own_scores(metric: str, predictions: Sequence[str | None], answers: Sequence
             errors.append(f"{metric}: row {row}: gave {_shown(score)}, expected a finite number")
         elif number < 0 and withheld:
             errors.append(
-                f"{metric}: row {row}: gave {_shown(score)}; where replies may state no answer, which counts 0, "
-                "scores must not be below 0"
+                f"{metric}: row {row}: gave {_shown(score)}; where replies may state no answer, "
+                "which counts 0, scores must not be below 0"
             )
         else:
             scores[row] = number

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from kshot.data.atomic import write_atomically
 from kshot.errors import ModelError
 
 Array: TypeAlias = NDArray[np.floating[Any]]
@@ -144,17 +144,10 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         ModelError: It cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_atomically(path, data)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def file_sha256(path: Path) -> str:
