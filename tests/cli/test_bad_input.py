@@ -87,6 +87,7 @@ CASES = [
     Case("validate without a file", "nothing.yaml: there is no such file", {}, ("validate", "nothing.yaml")),
     Case("audit of a missing bank", "nothing: no such folder of adapters", {}, ("bank", "audit", "nothing", "--base", ".")),
     Case("scan of an empty bank", "empty: no adapter folder in it", {"empty/readme": b""}, ("bank", "scan", "empty")),
+    Case("a name that is too long", "so long a name", {}, ("bank", "scan", "x" * 300)),
     Case("predict without a run", "nowhere: no run lies here", {}, ("predict", "nowhere", "majority", "test.jsonl")),
     Case("predict into a missing folder", "missing: there is no such folder; make it", {}, ("predict", "run", "majority", "test.jsonl", "--out", "missing/x.jsonl")),
     Case("predict into a folder", "--out: 'empty' is a folder; give a file", {"empty/x": b""}, ("predict", "run", "majority", "test.jsonl", "--out", "empty")),

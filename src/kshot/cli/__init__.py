@@ -55,6 +55,8 @@ def main() -> None:
         _drop_output()
         code = 1
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            _fail(f"{str(error.filename)[:60]}...: no file can have so long a name", 2)
         if error.errno not in REFUSALS:
             raise
         if error.filename is None:  # files are written by functions that name them
