@@ -169,7 +169,7 @@ def _best_on_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
     best = baselines.best_on_shots(scores.experts, scores.right[:, columns], scores.answer_loss[:, columns])
     entry = next(entry for entry in bench.experts if entry.name == scores.experts[best])
     share = float(scores.right[best, columns].mean())
-    note = f"{entry.name}: selection score {share:.3f} on {len(columns)} shots"
+    note = f"{entry.name}, chosen by {len(columns)} shots"
     return replace(_adapter_system(bench, entry, BEST, note), selection_score=share)
 
 

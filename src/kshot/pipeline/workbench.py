@@ -63,7 +63,8 @@ class Workbench:
         """
         if self.settings.model is None or self.settings.model.base is None:
             raise ModelError("the task file names no base model; add `model: {base: FOLDER}`")
-        return str(self.settings.resolve(self.settings.model.base))
+        place = self.settings.resolve(self.settings.model.base)
+        return str(place.resolve() if isinstance(place, Path) else place)
 
     @cached_property
     def base_folder(self) -> Path:
