@@ -1,0 +1,1 @@
+"""What today's systems reach on the miniature's tasks: the floor for the methods to come."""
