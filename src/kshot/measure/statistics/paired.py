@@ -15,20 +15,7 @@ from kshot.measure.metrics.scoring import row_scores
 from kshot.measure.metrics.tweeteval import ClassScore, class_score
 from kshot.measure.statistics.bootstrap import grouped, p_value, percentile_interval, resampled
 from kshot.measure.statistics.proportions import Interval, mcnemar_exact, tango, two_sided, wilson
-from kshot.measure.statistics.verdicts import Comparison, Verdict, holm, smallest_difference, verdict
-
-__all__ = [
-    "Comparison",
-    "Verdict",
-    "compare",
-    "compare_predictions",
-    "holm",
-    "mcnemar_exact",
-    "score_interval",
-    "smallest_difference",
-    "verdict",
-    "wilson",
-]
+from kshot.measure.statistics.verdicts import Comparison, Verdict, smallest_difference, verdict
 
 Floats: TypeAlias = NDArray[np.float64]
 Stated: TypeAlias = Sequence[str | None]
