@@ -255,6 +255,8 @@ def test_the_winner_is_handed_over_as_a_peft_folder(write_task: WriteTask, tmp_p
 def test_systems_are_chosen_by_name(write_colours: WriteTask, tmp_path: Path) -> None:
     finished = run(write_colours(systems=["Majority", "nearest-shot"]), tmp_path / "run")
     assert {system.name for system in finished.report.systems} == {"majority", "nearest shot"}
+    with pytest.raises(InputError, match="no system of this run"):  # it could be built, but was not judged
+        ask_again(finished.folder, "embedding + head", Task.load(write_colours()).test, listener=deaf)
     with pytest.raises(TaskError, match="'magic' is no system for this task; there are: majority"):
         run(write_colours(systems=["magic"]), tmp_path / "other")
     assert not (tmp_path / "other").exists()

@@ -38,11 +38,9 @@ def bank_findings(bench: Workbench) -> list[Finding]:
     """What the audit says of each adapter."""
     if bench.audit is None:
         return []
-    levels = {"refuse": "error", "warn": "warning"}
     return [
-        Finding("bank", "error" if levels.get(row.level) == "error" else "warning", row.sentence, row.name)
+        Finding("bank", "error" if row.level == "refuse" else "warning", row.sentence, row.name)
         for row in bench.audit.findings
-        if row.level in levels
     ]
 
 

@@ -34,15 +34,15 @@ def ask_again(
         InputError: The folder is no finished run, has no such system, or this task cannot build it.
         RunError: Another process works in the run folder.
     """
-    bench = reopened(run_folder, listener=listener)
-    recipes = table(bench)
+    bench, facts = _reopened(run_folder, listener=listener)
+    recipes = [recipe for recipe in table(bench) if recipe.name in facts["predictions"]]
     found, _ = chosen(recipes, [name])
     if len(found) != 1:
         names = ", ".join(recipe.name for recipe in recipes)
         raise InputError(f"{name!r} is no system of this run; there are: {names}")
     if reason := missing(found[0], bench):
         raise InputError(f"{name}: {reason}")
-    if found[0].needs & {"model", "bank"} and bench.base_identity != bench.expected_base:
+    if found[0].needs & {"model", "bank"} and bench.base_identity != facts["base_identity"]:
         raise InputError(
             f"{bench.base_path}: the base model is not the one that was judged; put that one back"
         )
@@ -58,8 +58,8 @@ def ask_again(
     )
 
 
-def reopened(run_folder: Path, *, listener: Listener) -> Workbench:
-    """The workbench of a finished run, from the run folder alone."""
+def _reopened(run_folder: Path, *, listener: Listener) -> tuple[Workbench, dict[str, Any]]:
+    """The workbench of a finished run and its manifest, from the run folder alone."""
     snapshot = run_folder / "task" / "task.json"
     if not snapshot.is_file():
         where = f"{run_folder}: no run lies here (task/task.json is missing)"
@@ -67,13 +67,13 @@ def reopened(run_folder: Path, *, listener: Listener) -> Workbench:
     try:
         settings = TaskFile.from_absolute(json.loads(snapshot.read_text(encoding="utf-8")))
         facts = json.loads((run_folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        facts = {name: facts[name] for name in ("predictions", "base_identity")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         where = f"{run_folder}: the run is not finished or damaged ({error})"
         raise InputError(f"{where}; give its `kshot run` command again") from None
     shots = read_examples(run_folder / "task" / "shots.jsonl", labelled=False).examples
     bench = Workbench(Task.from_examples(settings, shots), Run(run_folder, listener=listener))
-    bench.expected_base = facts.get("base_identity")
-    return bench
+    return bench, facts
 
 
 def finished_system(bench: Workbench, recipe: Recipe) -> System:

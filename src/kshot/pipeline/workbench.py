@@ -30,7 +30,6 @@ class Workbench:
     Nothing is loaded before it is asked for: a resumed run whose steps are all there loads no model.
 
     Attributes:
-        expected_base: ``base_identity`` of the run that is reopened, if one is.
         labelled: Every labelled row that some split may learn from: what experts are scored on.
 
     Args:
@@ -45,7 +44,6 @@ class Workbench:
         self.template = task.template
         self.metric = task.metric
         self.download = download
-        self.expected_base: str | None = None
         rows = {row.id: row for split in task.splits() for row in split.shots}
         self.labelled: tuple[Example, ...] = tuple(rows.values())
 
