@@ -15,10 +15,13 @@ from kshot.data.nearest import no_such_path
 from kshot.data.taskfile.messages import secret_sentences, sentences
 from kshot.data.taskfile.settings import (
     BudgetSection,
+    DataSection,
     ExamplesSection,
+    ExpertsSection,
     FoldsSection,
     HeldOutSection,
     KnowledgeSection,
+    MixtureSection,
     ModelSection,
     ReportSection,
     Section,
@@ -63,6 +66,9 @@ class TaskFile(Section):
         default="hashing", description="hashing, or a folder or hub id of sentence-transformers"
     )
     knowledge: KnowledgeSection = KnowledgeSection()
+    experts: ExpertsSection = ExpertsSection()
+    data: DataSection = DataSection()
+    mixture: MixtureSection = MixtureSection()
     systems: Texts = Field(default=(), description="The systems to compare; default: all that can be built")
     budget: BudgetSection = BudgetSection()
     report: ReportSection = ReportSection()
@@ -184,6 +190,8 @@ class TaskFile(Section):
             yield ("model", "base"), self.model.base
         if self.embedder != "hashing":
             yield ("embedder",), self.embedder
+        if self.data.embedder not in (None, "hashing", "model"):
+            yield ("data", "embedder"), self.data.embedder
         if self.knowledge.expert is not None:
             yield ("knowledge", "expert"), self.knowledge.expert
         for key in ("adapters", "models", "datasets"):

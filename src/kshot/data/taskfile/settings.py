@@ -172,3 +172,43 @@ class ReportSection(Section):
 
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.02
     seed: Seed = 0
+
+
+class ExpertsSection(Section):
+    """Which adapters of the bank are joined; chosen from the shots alone (arXiv 2408.15915, section 3)."""
+
+    size: Count = Field(default=4, description="How many experts are chosen")
+    pool: Count = Field(default=8, description="How many of the best ranked come into question")
+    rule: Literal["paper", "released-code"] = "paper"
+    similarity: Literal["delta", "ab_signed", "ab_abs"] = Field(
+        default="delta", description="How alike two adapters are: what they add to the weights, or A and B"
+    )
+    exclude: Texts = Field(default=(), description="Names of adapters that must not be chosen")
+
+
+class DataSection(Section):
+    """Which rows of the open datasets are learned from; chosen by the shots alone."""
+
+    count: Count = Field(default=1000, description="Candidates; near-duplicates among them fall")
+    similarity: Literal["max", "mean", "round_robin", "kde", "random"] = "max"
+    threshold: Annotated[float, Field(ge=-1, le=1)] = Field(
+        default=0.9, description="Of two rows whose cosine is above it, the less shot-like falls; 1 keeps all"
+    )
+    refill: bool = Field(default=False, description="Take further candidates in place of near-duplicates")
+    embedder: Text | None = Field(
+        default=None, description="As the task's embedder; `model` takes the base model's hidden states"
+    )
+
+
+class MixtureSection(Section):
+    """How the chosen experts are joined and trained on shots and chosen data."""
+
+    top_k: Count = 2
+    train: Literal["joint", "router", "static"] = "joint"
+    start: Literal["random", "arrow", "hidden_mean", "phatgoose"] = "random"
+    epochs: Limit = 5
+    learning_rate: Limit | None = Field(default=None, description="Default: by the width of the base model")
+    batch_size: Count = 32
+    balance: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the balance loss")
+    noise: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Of the router while training")
+    kshot_repeat: Count = Field(default=1, description="How often each shot stands among the rows")

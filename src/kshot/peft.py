@@ -1,0 +1,1 @@
+"""Registers the mixture of LoRA experts with PEFT: the one import with an effect."""
