@@ -48,7 +48,9 @@ def test_json_holds_everything_but_the_rows(sample):
         "recommended",
         "because",
         "provenance",
+        "knowledge",
     }
+    assert plain["knowledge"] is None
     assert len(sample.to_json(with_rows=True)["rows"]) == 400
     assert {
         "name",

@@ -5,21 +5,22 @@ float32 components in double, where they are exact, summed in double in the orde
 [-1, 1]. Float32 matrix products, whose last bits depend on the shape of the block, only rule pairs out or in
 where the worst rounding error cannot matter; the few pairs between are scored anew.
 
-Rows are float32 or float16, arrays or memory maps; they have length 1, or 0 (a text without any feature).
+Rows are float32 or float16, arrays, memory maps or picks of them; they have length 1, or 0 (a text without
+any feature).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kshot.errors import DataError
 from kshot.models.base import Floats, Ints
+from kshot.models.embed.rows import AnyFloats, Rows, floats
 
-Rows: TypeAlias = NDArray[np.floating[Any]]
 Doubles: TypeAlias = NDArray[np.float64]
 
 BLOCK_ROWS = 2048
@@ -27,7 +28,7 @@ _SCORED_VALUES = 1 << 21  # components multiplied in double at a time
 _LENGTH_TOLERANCE = 0.01  # of rows that came through float16 or bfloat16
 
 
-def cosines(left: Rows, right: Rows) -> Doubles:
+def cosines(left: AnyFloats, right: AnyFloats) -> Doubles:
     """(P,) scores of P pairs of rows: the one definition of similarity in this module.
 
     >>> float(cosines(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)[::-1])[0])
@@ -83,8 +84,8 @@ def neighbours_above(
         found: list[tuple[int, int, float]] = []
         for base in range(0, len(others), block_rows):
             other = _block(others, base, block_rows, "row")
-            left, right = np.nonzero(block @ other.T >= threshold - _error(block))
-            scores = _pair_scores(block, other, left, right)
+            left, right = np.nonzero(block @ other.T >= threshold - product_error(block))
+            scores = pair_scores(block, other, left, right)
             keep = scores >= threshold
             pairs = zip(
                 (left[keep] + start).tolist(),
@@ -132,7 +133,7 @@ def duplicate_of(rows: Rows, *, threshold: float = 0.9, block_rows: int = BLOCK_
         alive = np.arange(len(block))
         for base in range(0, len(kept), block_rows):
             chosen = kept[base : base + block_rows]
-            above = _above(block[alive], np.asarray(rows[chosen], dtype=np.float32), threshold)
+            above = _above(block[alive], floats(rows[chosen]), threshold)
             hit = above.any(axis=1)
             owners[start + alive[hit]] = chosen[above[hit].argmax(axis=1)]
             alive = alive[~hit]
@@ -157,20 +158,34 @@ def _above(left: Floats, right: Floats, threshold: float) -> NDArray[np.bool_]:
     if threshold >= 1:
         return np.zeros((len(left), len(right)), dtype=np.bool_)
     products = left @ right.T  # (A, B)
-    error = _error(left)
+    error = product_error(left)
     above: NDArray[np.bool_] = products > threshold - error
     a, b = np.nonzero(above)
     doubtful = products[a, b] <= threshold + error
     a, b = a[doubtful], b[doubtful]
-    above[a, b] = _pair_scores(left, right, a, b) > threshold
+    above[a, b] = pair_scores(left, right, a, b) > threshold
     return above
+
+
+def unit_blocks(rows: Rows, *, block_rows: int = BLOCK_ROWS) -> Iterator[tuple[int, Floats]]:
+    """Rows as float32, a block at a time, each with the place of its first row.
+
+    Raises:
+        DataError: A row is neither unit nor zero.
+
+    >>> [(start, len(block)) for start, block in unit_blocks(np.eye(3, dtype=np.float32), block_rows=2)]
+    [(0, 2), (2, 1)]
+    """
+    _checked(rows, rows, block_rows)
+    for start in range(0, len(rows), block_rows):
+        yield start, _block(rows, start, block_rows, "row")
 
 
 def _nearest_of(block: Floats, rows: Rows, k: int, block_rows: int) -> tuple[Ints, Doubles]:
     count = len(block)
     indices = np.full((count, k), len(rows), dtype=np.int64)  # (B, k)
     scores = np.full((count, k), -np.inf)
-    error = 2 * _error(block)
+    error = 2 * product_error(block)
     for base in range(0, len(rows), block_rows):
         other = _block(rows, base, block_rows, "row")
         products = np.clip(block @ other.T, -1, 1)  # (B, R)
@@ -180,7 +195,7 @@ def _nearest_of(block: Floats, rows: Rows, k: int, block_rows: int) -> tuple[Int
         left, right = np.nonzero(products >= (floor - error)[:, None])
         owner = np.concatenate([np.repeat(np.arange(count), k), left])
         index = np.concatenate([indices.ravel(), right + base])
-        score = np.concatenate([scores.ravel(), _pair_scores(block, other, left, right)])
+        score = np.concatenate([scores.ravel(), pair_scores(block, other, left, right)])
         order = np.lexsort((index, -score, owner))
         firsts = np.searchsorted(owner[order], np.arange(count))
         best = order[firsts[:, None] + np.arange(k)]  # (B, k)
@@ -188,20 +203,29 @@ def _nearest_of(block: Floats, rows: Rows, k: int, block_rows: int) -> tuple[Int
     return indices, scores
 
 
-def _pair_scores(left: Floats, right: Floats, a: Ints, b: Ints) -> Doubles:
+def pair_scores(left: Rows, right: Rows, a: Ints, b: Ints) -> Doubles:
+    """(P,) scores of the pairs left[a], right[b], a bounded number at a time.
+
+    >>> pair_scores(np.eye(2, dtype=np.float32), np.eye(2), np.array([0, 1]), np.array([0, 0])).tolist()
+    [1.0, 0.0]
+    """
     step = max(1, _SCORED_VALUES // max(1, left.shape[1]))
     parts = [cosines(left[a[at : at + step]], right[b[at : at + step]]) for at in range(0, len(a), step)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _error(block: Floats) -> float:
-    """What a float32 product of two rows can be off by, in any order of adding (Higham), and some."""
+def product_error(block: Rows) -> float:
+    """What a float32 product with one of these rows can be off by, in any order of adding (Higham), and some.
+
+    >>> product_error(np.zeros((1, 384), dtype=np.float32)) < 5e-5
+    True
+    """
     return float((block.shape[1] + 8) * np.finfo(np.float32).eps * (1 + _LENGTH_TOLERANCE) ** 2)
 
 
 def _block(rows: Rows, start: int, count: int, noun: str) -> Floats:
     with np.errstate(over="ignore", invalid="ignore"):  # told below, with the row
-        block = np.asarray(rows[start : start + count], dtype=np.float32)
+        block = floats(rows[start : start + count])
         squares = np.einsum("nd,nd->n", block, block)
     unit = np.abs(np.sqrt(squares) - 1) <= _LENGTH_TOLERANCE
     wrong = np.flatnonzero(~(unit | (squares == 0)))  # NaN lands here too
@@ -216,7 +240,7 @@ def _block(rows: Rows, start: int, count: int, noun: str) -> Floats:
 
 def _checked(left: Rows, right: Rows, block_rows: int, threshold: float = 0.0) -> None:
     for rows in (left, right):
-        if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.floating):
+        if len(rows.shape) != 2 or not np.issubdtype(rows.dtype, np.floating):
             raise DataError(f"found a {rows.dtype} array of shape {rows.shape}, expected floats (N, D)")
     if left.shape[1] != right.shape[1]:
         raise DataError(f"rows have {left.shape[1]} and {right.shape[1]} columns; use one embedder for both")

@@ -119,8 +119,6 @@ def _unused(settings: TaskFile) -> list[Refused]:
         unused.append(
             Refused("knowledge: llm", "no system of this version asks an endpoint; nothing is sent to it")
         )
-    if settings.knowledge.datasets:
-        unused.append(Refused("knowledge: datasets", "no system of this version learns from open data"))
     limits = idle_limits(settings)
     return unused + [Refused(f"budget: {name}", "no system of this version is paid by it") for name in limits]
 

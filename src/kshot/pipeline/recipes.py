@@ -16,6 +16,8 @@ from kshot.data.example import Example
 from kshot.methods import baselines
 from kshot.models.bank import BankEntry
 from kshot.models.base import System
+from kshot.pipeline.blend_build import blend_inputs, blend_system, lacking
+from kshot.pipeline.blends import BLENDS, Blend
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import file_hash
 
@@ -39,6 +41,8 @@ class Recipe:
         row_prompts: Whether the turns before a row depend on the row.
         identity: What else its result depends on (an adapter's hash), asked when a step's key is made.
         weight: Rough share of time, for the estimate of time left.
+        ablation: Whether it is built only where it is asked for by name, or with all ablations.
+        lacking: Why it cannot be built, beside what ``needs`` says; or None.
     """
 
     name: str
@@ -50,6 +54,8 @@ class Recipe:
     row_prompts: bool = False
     identity: Callable[[Workbench], str] = lambda bench: ""
     weight: float = 1.0
+    ablation: bool = False
+    lacking: Callable[[Workbench], str | None] = lambda bench: None
 
 
 def table(bench: Workbench) -> tuple[Recipe, ...]:
@@ -71,7 +77,10 @@ def table(bench: Workbench) -> tuple[Recipe, ...]:
     models = tuple(_model_recipe(named) for named in bench.settings.knowledge.models)
     adapters = tuple(_adapter_recipe(entry) for entry in bench.experts)
     best = (Recipe(BEST, "adapter", _best_on_shots, frozenset({"model", "bank", "scores"})),)
-    return fixed + models + adapters + (best if bench.settings.knowledge.adapters else ())
+    banked = best if bench.settings.knowledge.adapters else ()
+    blends = BLENDS if banked else tuple(blend for blend in BLENDS if blend.experts == "none")
+    banked += tuple(_blend_recipe(blend) for blend in blends) if bench.settings.knowledge.any else ()
+    return fixed + models + adapters + banked
 
 
 def missing(recipe: Recipe, bench: Workbench) -> str | None:
@@ -84,26 +93,30 @@ def missing(recipe: Recipe, bench: Workbench) -> str | None:
         return "only for classification"
     if "expert" in recipe.needs and bench.settings.knowledge.expert is None:
         return "the task file names no expert classifier"
-    return None
+    return recipe.lacking(bench)
 
 
 def chosen(recipes: Sequence[Recipe], names: Sequence[str]) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
-    """The recipes that the task file asks for (all if it names none), and the names that fit no recipe.
+    """The recipes that the task file asks for (all but ablations if it names none), and unknown names.
 
-    ``adapters`` stands for every single adapter. A name is taken to the letter where a recipe has it,
+    ``adapters`` stands for every single adapter, ``ablations`` for every ablation, ``standard`` for what
+    is built where nothing is named. A name is taken to the letter where a recipe has it,
     else without regard to case, blanks and punctuation.
     """
-    if not names:
-        return tuple(recipes), ()
+    standard = [recipe.name for recipe in recipes if not recipe.ablation]
+    groups = {
+        "adapters": [recipe.name for recipe in recipes if recipe.single_adapter],
+        "ablations": [recipe.name for recipe in recipes if recipe.ablation],
+        "standard": standard,
+    }
     wanted: set[str] = set()
     unknown: list[str] = []
-    for name in names:
+    for name in names or ["standard"]:
         found = [recipe.name for recipe in recipes if recipe.name == name]
         found = found or [recipe.name for recipe in recipes if _plain(recipe.name) == _plain(name)]
-        if not found and _plain(name) == "adapters":
-            found = [recipe.name for recipe in recipes if recipe.single_adapter]
-        wanted |= set(found)
-        unknown += [] if found else [name]
+        known = bool(found) or _plain(name) in groups
+        wanted |= set(found or groups.get(_plain(name), []))
+        unknown += [] if known else [name]
     return tuple(recipe for recipe in recipes if recipe.name in wanted), tuple(unknown)
 
 
@@ -153,10 +166,8 @@ def _lora_on_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
     if not artifact.is_dir():
         conversations = [template.conversation(shot) for shot in shots]
         targets = [template.target(shot) for shot in shots]
-        width = bench.model.model.config.get_text_config().hidden_size
-        # 2e-4 suits widths of 2048 and more; below, the rate of Adam grows as the width shrinks
-        rate = 2e-4 * max(1.0, 2048 / width)
-        settings = TrainSettings(seed=bench.settings.examples.seed, epochs=20, learning_rate=rate)
+        seed, rate = bench.settings.examples.seed, bench.learning_rate
+        settings = TrainSettings(seed=seed, epochs=20, learning_rate=rate)
         train_lora(bench.model, conversations, targets, out=artifact, settings=settings)
     model = bench.model.adapted(artifact)
     note, size = f"fine-tuned on {len(shots)} shots", _size(artifact)
@@ -187,6 +198,24 @@ def _adapter_recipe(entry: BankEntry) -> Recipe:
 def _adapter_system(bench: Workbench, entry: BankEntry, name: str, note: str) -> System:
     model, prompt = bench.model.adapted(entry.folder), bench.template.conversation
     return System(name, "adapter", model, prompt, size_bytes=entry.size_bytes, note=note)
+
+
+def _blend_recipe(blend: Blend) -> Recipe:
+    needs = {"model"} | ({"bank", "scores"} if blend.experts != "none" else set())
+
+    def build(bench: Workbench, shots: Shots, artifact: Path) -> System:
+        return blend_system(bench, shots, artifact, blend=blend)
+
+    return Recipe(
+        blend.name,
+        blend.kind,
+        build,
+        frozenset(needs),
+        identity=lambda bench: blend_inputs(bench, blend),
+        weight=blend.weight,
+        ablation=blend.ablation,
+        lacking=lambda bench: lacking(bench, blend),
+    )
 
 
 def _model_recipe(named: str) -> Recipe:

@@ -5,19 +5,23 @@ The test rows are no part of it: what is built from a workbench cannot see them.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kshot.data.example import Conversation, Example
 from kshot.data.task import Task
 from kshot.errors import ModelError
+from kshot.measure.contamination import guard
 from kshot.measure.scores import BankScores, score_bank
 from kshot.models.bank import Bank, BankEntry
 from kshot.models.bank.audit import Audit
 from kshot.models.base import Classifier
 from kshot.models.embed.remember import RememberingEmbedder
+from kshot.pipeline.open_pool import EmbeddedPool, dataset_files, pool_of, protected_rows
 from kshot.runs import Run, file_hash
 
 if TYPE_CHECKING:
@@ -41,6 +45,8 @@ class Workbench:
     def __init__(self, task: Task, run: Run, *, download: bool = True) -> None:
         self.run = run
         self.settings = task.settings
+        self._pool_of = partial(pool_of, task)  # these two keep the test rows to themselves
+        self._protected = partial(protected_rows, task)
         self.template = task.template
         self.metric = task.metric
         self.download = download
@@ -199,6 +205,47 @@ class Workbench:
             on_progress=told,
         )
         scores.save(folder / "scores.json")
+
+    @cached_property
+    def pool(self) -> EmbeddedPool:
+        """The rows of the open datasets, guarded against shots and test rows and embedded, once for all.
+
+        Raises:
+            DataError: A dataset cannot be read.
+        """
+        from kshot.pipeline.choose_data import data_embedder
+
+        folder = self.run.folder / "embeddings"
+        return self._pool_of(data_embedder(self), folder=folder, listener=self.run.event)
+
+    def guarded(self, rows: Sequence[Example]) -> tuple[Example, ...]:
+        """The rows that repeat no shot, no test row, and no labelled row that was not drawn."""
+        words = [self.template.instruction] if self.template.instruction else []
+        kept = guard(rows, self._protected(), template_texts=words).selection.kept
+        return tuple(rows[place] for place in kept)
+
+    @cached_property
+    def protected_identity(self) -> str:
+        """A hash of the rows that ``guarded`` and ``pool`` keep out."""
+        groups = self._protected()
+        names = json.dumps({name: [row.id for row in rows] for name, rows in groups.items()})
+        return hashlib.sha256(names.encode()).hexdigest()[:16]
+
+    @cached_property
+    def learning_rate(self) -> float:
+        """Of adapters of the base model, where nothing else is asked for.
+
+        2e-4 suits widths of 2048 and more; below, the rate of Adam grows as the width shrinks.
+        """
+        width: int = self.model.model.config.get_text_config().hidden_size
+        return 2e-4 * max(1.0, 2048 / width)
+
+    @cached_property
+    def datasets(self) -> str:
+        """A hash of the open datasets: what selections depend on; empty where there are none."""
+        places = self.settings.knowledge.datasets
+        files = dataset_files(self.settings.resolve(place) for place in places)
+        return json.dumps([file_hash(file) for file in files]) if places else ""
 
     @cached_property
     def expert_classifier(self) -> Classifier:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from kshot.report.conclusion import conclusion
+from kshot.report.knowledge.tables import knowledge_tables
 from kshot.report.result import BankRow, RunReport, SystemResult
 from kshot.report.wording import (
     ABSENT,
@@ -30,6 +31,7 @@ def markdown(report: RunReport) -> str:
         [f"# {escaped(report.headline)}", "", *_summary(report)],
         ["## Leaderboard", "", *_leaderboard(report, scale)],
         ["## Bank", "", *_bank(report.bank, scale)] if report.bank else [],
+        _knowledge(report, scale),
         ["## Findings", "", *_findings(report)],
         ["## Refused", "", *_refused(report)],
         ["## What left this machine", "", *_leaves(report)],
@@ -109,6 +111,24 @@ def _expert(row: BankRow, scale: Scale) -> Sequence[str]:
         row.licence or ABSENT, row.base or ABSENT, "; ".join(row.findings), scale.score(row.test_value),
         row.verdict,
     )  # fmt: skip
+
+
+def _knowledge(report: RunReport, scale: Scale) -> list[str]:
+    if report.knowledge is None or report.knowledge.empty:
+        return []
+    lines = ["## Open knowledge (miniature)" if report.miniature else "## Open knowledge"]
+    if report.knowledge.note:
+        lines += ["", escaped(report.knowledge.note)]
+    for part in knowledge_tables(report.knowledge, scale):
+        lines += [
+            "",
+            f"### {escaped(part.title)}",
+            "",
+            escaped(part.lead),
+            "",
+            *table(part.header, part.rows),
+        ]
+    return lines
 
 
 def _findings(report: RunReport) -> list[str]:

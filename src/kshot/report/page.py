@@ -12,6 +12,11 @@ from kshot.report.browse import rows_json, script_json
 from kshot.report.conclusion import chip, conclusion
 from kshot.report.definitions import definitions
 from kshot.report.forest import bar, leaderboard_axis
+from kshot.report.knowledge.facts import OpenKnowledge
+from kshot.report.knowledge.figures import knowledge_figures
+from kshot.report.knowledge.view import knowledge_view
+from kshot.report.knowledge.visible import visible
+from kshot.report.knowledge.words import TERMS
 from kshot.report.plots import figures
 from kshot.report.result import RunReport
 
@@ -36,7 +41,7 @@ def html_page(report: RunReport) -> str:
         "score": scale.score, "number": scale.number, "signed": scale.signed, "bounds": scale.interval,
         "share": wording.Scale().score, "p": wording.p_value, "duration": wording.duration,
         "size": wording.size, "count": wording.count, "money": wording.money, "nats": wording.nats,
-        "chip": chip,
+        "chip": chip, "visible": visible,
     }  # fmt: skip
     return environment.get_template("page.html.j2").render(_context(report, scale))
 
@@ -46,21 +51,29 @@ def _context(report: RunReport, scale: wording.Scale) -> dict[str, Any]:
 
     scripts = [_plotly(), *((TEMPLATES / name).read_text("utf-8") for name in SCRIPTS)]
     axis = leaderboard_axis(report, scale)
-    drawn = figures(report, scale)
+    known = report.knowledge if report.knowledge and not report.knowledge.empty else None
+    drawn = figures(report, scale) | (knowledge_figures(known) if known else {})
     reference, chosen = report.system(report.task.reference), report.system(report.recommended)
     duel = [system for system in dict.fromkeys((chosen, reference)) if system is not None]
     return {
         "report": report, "task": report.task, "scale": scale, "end": conclusion(report), "axis": axis,
         "reference": reference, "chosen": chosen, "duel": duel,
         "bars": {system.name: bar(system, axis) for system in report.systems},
-        "terms": definitions(report.task), "provenance": list(wording.flat(report.provenance)),
+        "terms": definitions(report.task) | (TERMS if known else {}),
+        "knowledge": knowledge_view(known, scale) if known else None,
+        "provenance": list(wording.flat(report.provenance)),
         "plots": drawn, "policy": _policy(scripts),
         # made here, never from data: these alone go into the page unescaped
-        "style": Markup((TEMPLATES / "style.css").read_text("utf-8")),  # noqa: S704
+        "style": Markup(_style(known)),  # noqa: S704
         "scripts": [Markup(script) for script in scripts],  # noqa: S704
         "plots_json": Markup(script_json(drawn)),  # noqa: S704
         "rows_json": Markup(rows_json(report)),  # noqa: S704
     }  # fmt: skip
+
+
+def _style(known: OpenKnowledge | None) -> str:
+    sheets = ("style.css", "knowledge.css") if known else ("style.css",)
+    return "".join((TEMPLATES / name).read_text("utf-8") for name in sheets)
 
 
 def _policy(scripts: list[str]) -> str:

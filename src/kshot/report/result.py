@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from kshot.errors import DataError
+from kshot.report.knowledge.facts import OpenKnowledge
 from kshot.report.plain import from_plain, to_plain
 
 SCHEMA = 1
@@ -167,6 +168,7 @@ class RunReport:
         leaves: What left this machine; empty means that nothing did.
         recommended: Name of a system, or None where none is worth its cost.
         provenance: Seeds, versions, hashes, device, wall time, command: plain nested values.
+        knowledge: What experts and data were chosen and what their mixture does, where a run chose any.
         rows: For browsing in ``report.html``; no part of ``report.json``.
 
     Raises:
@@ -186,6 +188,7 @@ class RunReport:
     recommended: str | None = None
     because: str = ""
     provenance: dict[str, Any] = field(default_factory=dict)
+    knowledge: OpenKnowledge | None = None
     rows: tuple[RowResult, ...] = ()
 
     def __post_init__(self) -> None:

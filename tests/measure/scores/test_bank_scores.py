@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kshot.data.example import Example
 from kshot.data.template import Template
 from kshot.errors import DataError, InputError, MetricError, RunError
-from kshot.measure.scores.bank_scores import BankScores, score_bank
+from kshot.measure.scores import BankScores, score_bank
 from kshot.measure.scores.cache import ScoreCache, ShotScore, score_key
 from kshot.models.base import ChoiceScores, Reply, TokenLosses
 

@@ -16,7 +16,8 @@ from kshot.data.example import Example
 from kshot.errors import ModelError
 from kshot.models.hf.loading import quiet
 from kshot.models.hf.model import HfModel
-from kshot.models.train.lora_training import IGNORED, TrainSettings, _collated, train_lora
+from kshot.models.train.lora_training import TrainSettings, train_lora
+from kshot.models.train.rows import IGNORED, collated
 
 TURNS, TARGETS = tiny.conversations(), tiny.targets()
 FAST = TrainSettings(steps=6, learning_rate=1e-2, rank=4, alpha=8, batch_size=3)
@@ -34,7 +35,7 @@ def nats(model):
 
 def test_labels_are_exactly_the_tokens_of_the_targets(base):
     rows = [base.text.encode(c, t) for c, t in zip(TURNS, TARGETS, strict=True)]
-    batch = _collated(rows)
+    batch = collated(rows)
     for i, row in enumerate(rows):
         learned = [t for t in batch["labels"][i].tolist() if t != IGNORED]
         assert learned == list(row.ids[row.start :])

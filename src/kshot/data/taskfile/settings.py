@@ -157,6 +157,11 @@ class KnowledgeSection(Section):
     llm: EndpointSection | None = None
     expert: Text | None = Field(default=None, description="An expert classifier: a folder or a hub id")
 
+    @property
+    def any(self) -> bool:
+        """Whether there are adapters or datasets."""
+        return bool(self.adapters or self.datasets)
+
 
 class BudgetSection(Section):
     """Where a run stops with what it has; what is not given is not limited."""
@@ -179,7 +184,7 @@ class ExpertsSection(Section):
 
     size: Count = Field(default=4, description="How many experts are chosen")
     pool: Count = Field(default=8, description="How many of the best ranked come into question")
-    rule: Literal["paper", "released-code"] = "paper"
+    rule: Literal["coverage", "paper", "released-code", "ranks", "accuracy", "perplexity", "random"] = "paper"
     similarity: Literal["delta", "ab_signed", "ab_abs"] = Field(
         default="delta", description="How alike two adapters are: what they add to the weights, or A and B"
     )
@@ -212,3 +217,9 @@ class MixtureSection(Section):
     balance: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the balance loss")
     noise: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Of the router while training")
     kshot_repeat: Count = Field(default=1, description="How often each shot stands among the rows")
+    rehearse: Annotated[int, Field(ge=0)] = Field(
+        default=4000, description="Prompts made up for each expert, so that it keeps what it knows; 0 is none"
+    )
+    hold_back: Literal["auto"] | Annotated[float, Field(ge=0, lt=1)] = Field(
+        default="auto", description="Share of the shots to stop the training by; auto: a fifth from 40 shots on"
+    )

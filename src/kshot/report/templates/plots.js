@@ -28,10 +28,10 @@
     if (narrow) for (const trace of figure.data) if (trace.mode === "markers+text") trace.mode = "markers";
     const layout = {
       ...shown, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: narrow ? false : "zoom",
-      font: { family: font, color: ink, size: 13 }, margin: { l: 56, r: narrow ? 16 : 110, t: 18, b: 56 },
+      font: { family: font, color: ink, size: 13 }, margin: { l: 56, r: narrow ? 16 : 110, t: 18, b: 56, ...figure.layout.margin },
       hoverlabel: { bgcolor: ink, bordercolor: ink, align: "left", font: { color: colour("--paper"), family: font, size: 13 } },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--muted"), activecolor: colour("--accent") },
-      legend: { orientation: "h", x: 0, y: 1.1 },
+      legend: { orientation: "h", x: 0, y: 1.1, ...figure.layout.legend },
     };
     // the buttons are listed one by one: plotly's own list has one that sends the figure to a server
     const config = { responsive: true, displaylogo: false, displayModeBar: narrow ? false : "hover", showSendToCloud: false,

@@ -1,0 +1,1 @@
+"""Choosing data: a million rows against the bare product, near-duplicates against scipy, the miniature."""

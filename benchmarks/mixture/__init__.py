@@ -1,0 +1,1 @@
+"""The mixture layer and whole models with it, beside LoRA, X-LoRA, Arrow and a loop."""

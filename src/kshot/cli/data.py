@@ -1,0 +1,151 @@
+"""``data``: which rows of open datasets are near the shots."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import typer
+
+from kshot.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from kshot.data.example import Example
+    from kshot.data.taskfile.settings import DataSection
+    from kshot.methods.select_data import Similarity
+    from kshot.pipeline.choose_data import DataChoice
+    from kshot.pipeline.open_pool import EmbeddedPool, RowText, TextChoice
+    from kshot.runs import Listener
+
+
+def data(
+    task: Annotated[
+        str | None, typer.Argument(help="A task file with knowledge: datasets, or miniature:NAME.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for chosen.jsonl, dropped.jsonl and choice.json.")] = Path(
+        "data"
+    ),
+    shots: Annotated[Path | None, typer.Option(help="Without a task: the shots.")] = None,
+    pool: Annotated[
+        list[Path] | None, typer.Option(help="Without a task: open rows, a file or folder; may be repeated.")
+    ] = None,
+    guard: Annotated[
+        list[Path] | None,
+        typer.Option(help="Without a task: rows that must not come back, beside the shots; may be repeated."),
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="Candidates; with --refill, rows.  [1000]")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Cosine of near-duplicates.  [0.9]")] = None,
+    similarity: Annotated[
+        str | None, typer.Option(help="max, mean, round_robin, kde or random.  [max]")
+    ] = None,
+    refill: Annotated[
+        bool | None, typer.Option(help="Take further candidates in place of near-duplicates.")
+    ] = None,
+    embedder: Annotated[
+        str | None, typer.Option(help="hashing, model, or a sentence-transformers folder.")
+    ] = None,
+    text: Annotated[str, typer.Option(help="What is embedded: auto, record or question.")] = "auto",
+    store: Annotated[
+        Path | None, typer.Option(help="Where vectors are kept for later runs; default: OUT/embeddings.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(help="How many shots to draw; overrides the task file.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draw; overrides the task file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print choice.json instead of the table.")] = False,
+) -> None:
+    """Choose open rows near the shots: guarded against test rows, without near-duplicates."""
+    from kshot.cli.progress import listener
+    from kshot.methods.select_data import Selector
+    from kshot.pipeline.choose_data import choose_data
+
+    _check(task, shots, pool, text)
+    Selector(cast("Similarity", similarity or "max"))  # a wrong name is told before any work
+    place = store or out / "embeddings"
+    with listener() as listen:
+        if task is not None:
+            split, found, section = _of_task(task, k, seed, embedder, text, place, listen)
+        else:
+            split, found, section = _of_files(cast("Path", shots), pool, guard, embedder, text, place, listen)
+        named = cast("Similarity", similarity or section.similarity)
+        choice = choose_data(
+            split,
+            found,
+            count=section.count if count is None else count,
+            threshold=section.threshold if threshold is None else threshold,
+            similarity=Selector(named, seed=seed or 0),
+            refill=section.refill if refill is None else refill,
+        )
+        choice.write(out)
+    if as_json:
+        print(json.dumps(choice.to_json(), indent=1, ensure_ascii=False))
+        return
+    _show(choice, out)
+
+
+def _check(task: str | None, shots: Path | None, pool: list[Path] | None, text: str) -> None:
+    from kshot.errors import InputError
+    from kshot.pipeline.open_pool import TextChoice
+
+    if (task is None) == (shots is None):
+        raise InputError("give a task file, or --shots FILE and --pool FILE")
+    if (shots is None) != (not pool):
+        raise InputError("--shots and --pool go together, and without a task file")
+    if text not in get_args(TextChoice):
+        raise InputError(f"--text is {text!r}, expected one of {', '.join(get_args(TextChoice))}")
+
+
+def _of_task(
+    name: str,
+    k: int | None,
+    seed: int | None,
+    embedder: str | None,
+    text: str,
+    place: Path,
+    listen: Listener,
+) -> tuple[tuple[Example, ...], EmbeddedPool, DataSection]:
+    from kshot.cli.work import _task_path
+    from kshot.data.task import Task
+    from kshot.pipeline.choose_data import data_embedder
+    from kshot.pipeline.open_pool import pool_of
+    from kshot.pipeline.workbench import Workbench
+    from kshot.runs import Run
+
+    task = Task.load(_task_path(name), k=k, seed=seed)
+    encoder = data_embedder(Workbench(task, Run(place, listener=listen)), embedder)
+    found = pool_of(task, encoder, folder=place, text=cast("TextChoice", text), listener=listen)
+    return task.shots, found, task.settings.data
+
+
+def _of_files(
+    shots: Path,
+    pool: list[Path] | None,
+    guarded: list[Path] | None,
+    embedder: str | None,
+    text: str,
+    place: Path,
+    listen: Listener,
+) -> tuple[tuple[Example, ...], EmbeddedPool, DataSection]:
+    from kshot.data.formats import read_examples
+    from kshot.data.taskfile.settings import DataSection
+    from kshot.models.embed import load_embedder
+    from kshot.models.embed.store import EmbeddingStore
+    from kshot.pipeline.open_pool import dataset_files, embed_pool, guard_pool, read_rows
+    from kshot.runs import slug
+
+    rows = read_examples(shots, labelled=False).examples
+    protected = {"shots": rows, "guard": tuple(read_rows(dataset_files(guarded or ())))}
+    encoder = load_embedder(embedder or "hashing")
+    store = EmbeddingStore(place / slug(encoder.id), encoder)
+    passed = guard_pool(dataset_files(pool or ()), protected, listener=listen)
+    chosen_text = cast("RowText", "record" if text == "auto" else text)
+    return rows, embed_pool(passed, store, text=chosen_text, listener=listen), DataSection()
+
+
+def _show(choice: DataChoice, out: Path) -> None:
+    counts = choice.counts()
+    print_table(("rows", "count"), counts.items())
+    if choice.flagged:
+        print(
+            f"{len(choice.flagged)} chosen rows come near a protected row: look at `flagged` in choice.json"
+        )
+    print(f"chosen rows: {out / 'chosen.jsonl'}; the others with their reasons: {out / 'dropped.jsonl'}")

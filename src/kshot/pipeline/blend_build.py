@@ -1,0 +1,271 @@
+"""A blend made: experts and rows gathered, joined, trained; the folder that answers, the facts beside it."""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kshot.data.example import Example
+from kshot.data.taskfile.settings import DataSection
+from kshot.models.bank import BankEntry
+from kshot.models.base import System
+from kshot.models.lora import LoraAdapter, concatenated
+from kshot.pipeline.blends import Blend
+from kshot.pipeline.lessons import Rows, lessons
+from kshot.pipeline.materials import chosen_experts, chosen_rows, data_inputs, rehearsed_rows
+from kshot.pipeline.workbench import Workbench
+from kshot.runs import write_json
+
+if TYPE_CHECKING:
+    from kshot.models.train import TrainResult, TrainRows
+
+FACTS = "knowledge.json"
+_ALLOWED_HELD_BACK = 40  # shots from which on some are kept apart to stop by
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a blend is made of: experts as adapters and their entries, rows, and what there is to tell."""
+
+    adapters: tuple[LoraAdapter, ...]
+    entries: tuple[BankEntry, ...]
+    chosen: tuple[Example, ...]
+    made_up: tuple[Example, ...]
+    facts: dict[str, Any]
+
+
+def blend_system(bench: Workbench, shots: Sequence[Example], artifact: Path, *, blend: Blend) -> System:
+    """The system of a blend; what an earlier process made is read.
+
+    Raises:
+        InputError: The bank has too little for it, or an adapter cannot be used.
+    """
+    import kshot.peft  # noqa: F401 - so that PEFT knows mixtures
+
+    if not artifact.is_dir():
+        made = _gathered(bench, shots, blend)
+        _join(bench, shots, artifact, blend, made)
+        write_json(artifact.parent / FACTS, made.facts)
+    facts = json.loads((artifact.parent / FACTS).read_text(encoding="utf-8"))
+    size = sum(file.stat().st_size for file in artifact.rglob("*") if file.is_file())
+    model, prompt = bench.model.adapted(artifact), bench.template.conversation
+    return System(blend.name, blend.kind, model, prompt, size_bytes=size, note=_note(blend, facts))
+
+
+def blend_inputs(bench: Workbench, blend: Blend) -> str:
+    """What else a blend depends on: the task file's sections, the bank, the datasets."""
+    sections = {name: getattr(bench.settings, name).model_dump() for name in ("experts", "data", "mixture")}
+    depends: dict[str, Any] = {"blend": repr(blend), "sections": sections}
+    if blend.data != "none" and bench.settings.knowledge.datasets:
+        depends |= data_inputs(bench)
+    return json.dumps(depends, sort_keys=True, default=str)
+
+
+def _gathered(bench: Workbench, shots: Sequence[Example], blend: Blend) -> _Made:
+    facts: dict[str, Any] = {"system": blend.name}
+    entries = _entries(bench, shots, blend, facts)
+    adapters = tuple(LoraAdapter.load(entry.folder, name=entry.name) for entry in entries)
+    if blend.experts == "fresh":
+        from kshot.methods.moe import fresh_experts
+
+        seed = bench.settings.examples.seed
+        adapters = fresh_experts(adapters[0], bench.settings.experts.size, seed=seed)
+    chosen, folder = _rows(bench, shots, blend) if blend.data != "none" else ((), None)
+    if folder is not None:
+        facts["data"] = str(folder.relative_to(bench.run.folder))
+    made_up: tuple[Example, ...] = ()
+    if blend.rehearses:
+        made_up, facts["rehearsal"] = rehearsed_rows(bench, entries, shots, chosen)
+    facts["rows"] = {"shots": len(shots), "chosen": len(chosen), "made up": len(made_up)}
+    return _Made(adapters, entries, chosen, made_up, facts)
+
+
+def _entries(
+    bench: Workbench, shots: Sequence[Example], blend: Blend, facts: dict[str, Any]
+) -> tuple[BankEntry, ...]:
+    """The experts of the bank that it is made of; fills in why."""
+    size, seed = bench.settings.experts.size, bench.settings.examples.seed
+    if blend.experts == "none":
+        return ()
+    if blend.experts == "random":
+        count = 1 if blend.form in ("tuned", "adapter") else min(size, len(bench.experts))
+        drawn = tuple(random.Random(seed).sample(bench.experts, count))
+        facts["experts"] = [entry.name for entry in drawn]
+        return drawn
+    choice = chosen_experts(bench, shots, rule=blend.rule)
+    entries = choice.entries
+    if blend.experts in ("first", "fresh"):
+        entries = entries[:1]
+    elif blend.experts == "copies":
+        entries = entries[:1] * size
+    facts["experts"] = [entry.name for entry in entries]
+    facts["choice"] = choice.to_json()
+    return entries
+
+
+def _rows(
+    bench: Workbench, shots: Sequence[Example], blend: Blend
+) -> tuple[tuple[Example, ...], Path | None]:
+    section: DataSection = bench.settings.data
+    if blend.data == "random":
+        section = section.model_copy(update={"similarity": "random"})
+    if blend.data == "repeats kept":
+        section = section.model_copy(update={"threshold": 1.0})
+    return chosen_rows(bench, shots, section=section)
+
+
+def _join(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Blend, made: _Made) -> None:
+    """Writes the adapter folder that answers."""
+    if blend.form in ("merge", "adapter"):
+        share = 1 / len(made.adapters)
+        concatenated(made.adapters, [share] * len(made.adapters), name=blend.name).save(artifact)
+    elif blend.form == "lorahub":
+        _searched(bench, shots, artifact, made)
+    elif blend.form == "fresh adapter":
+        from kshot.models.train import train_lora
+
+        rows = _lessons(bench, shots, blend, made)
+        result = train_lora(
+            bench.model, rows.conversations, rows.targets, out=artifact, settings=_training(bench)
+        )
+        made.facts["training"] = _told(result)
+    elif blend.form == "tuned":
+        _train_on(bench, shots, artifact, blend, made, made.entries[0].folder)
+    else:
+        _mixed(bench, shots, artifact, blend, made)
+
+
+def _mixed(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Blend, made: _Made) -> None:
+    from kshot.methods.moe import MixtureSettings, build_mixture
+    asked, seed = bench.settings.mixture, bench.settings.examples.seed
+    learns = blend.learns or asked.train
+    start = blend.start or asked.start
+    settings = MixtureSettings(
+        top_k=len(made.adapters) if blend.dense else min(asked.top_k, len(made.adapters)),
+        train=learns,
+        balance=asked.balance,
+        noise=asked.noise,
+        scores="absolute" if blend.start == "arrow" else "linear",
+        seed=seed,
+    )
+    routers = None
+    if learns != "static" and start != "random":
+        from kshot.methods.moe.starts import router_start
+
+        own = _own_rows(bench, shots, made) if start in ("hidden_mean", "phatgoose") else None
+        routers = router_start(start, made.adapters, base=bench.model, rows=own, seed=seed)
+    if not blend.trained:
+        build_mixture(made.adapters, out=artifact, settings=settings, routers=routers)
+        return
+    with tempfile.TemporaryDirectory(dir=artifact.parent, prefix=".start-") as scratch:
+        first = build_mixture(
+            made.adapters, out=Path(scratch) / "mixture", settings=settings, routers=routers
+        )
+        _train_on(bench, shots, artifact, blend, made, first)
+
+
+def _own_rows(bench: Workbench, shots: Sequence[Example], made: _Made) -> list[list[Any]]:
+    """For each expert the rows that it finds likelier than any other does; all rows where none are."""
+    rows = lessons(Rows(shots, made.chosen), bench.template, seed=bench.settings.examples.seed)
+    pairs = list(zip(rows.conversations, rows.targets, strict=True))
+    table = [
+        [float(found.nats.mean()) for found in model.token_losses(rows.conversations, rows.targets)]
+        for model in (bench.model.adapted(entry.folder) for entry in made.entries)
+    ]
+    owners = [min(range(len(table)), key=lambda e: (table[e][at], e)) for at in range(len(pairs))]
+    return [
+        [pair for pair, owner in zip(pairs, owners, strict=True) if owner == e] or pairs
+        for e in range(len(table))
+    ]
+
+
+def _train_on(
+    bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Blend, made: _Made, start: Path
+) -> None:
+    from kshot.models.train import train_adapter
+
+    rows = _lessons(bench, shots, blend, made)
+
+    def told(step: int, steps: int, loss: float) -> None:
+        if step % 20 == 0 or step == steps:
+            bench.run.event("training", name=blend.name, step=step, steps=steps, loss=loss)
+
+    result = train_adapter(
+        bench.model, rows, start=start, out=artifact, settings=_training(bench), on_step=told
+    )
+    made.facts["training"] = _told(result)
+
+
+def _lessons(bench: Workbench, shots: Sequence[Example], blend: Blend, made: _Made) -> TrainRows:
+    asked = bench.settings.mixture
+    share = asked.hold_back
+    if share == "auto":
+        share = 0.2 if len(shots) >= _ALLOWED_HELD_BACK and blend.form == "mixture" else 0.0
+    return lessons(
+        Rows(shots, made.chosen, made.made_up),
+        bench.template,
+        kshot_repeat=asked.kshot_repeat,
+        hold_back=int(share * len(shots)),
+        seed=bench.settings.examples.seed,
+    )
+
+
+def _training(bench: Workbench) -> Any:
+    from kshot.models.train import TrainSettings
+
+    asked = bench.settings.mixture
+    return TrainSettings(
+        epochs=asked.epochs,
+        learning_rate=asked.learning_rate or bench.learning_rate,
+        batch_size=asked.batch_size,
+        weight_decay=1e-4,
+        seed=bench.settings.examples.seed,
+        max_steps=100_000,
+    )
+
+
+def _told(result: TrainResult) -> dict[str, Any]:
+    return {"steps": result.steps, "seconds": result.seconds, "losses": list(result.losses)}
+
+
+def _searched(bench: Workbench, shots: Sequence[Example], artifact: Path, made: _Made) -> None:
+    from kshot.methods.few_shot_weights import search_weights, summed_apart
+
+    targets = [bench.template.target(shot) for shot in shots]
+    asked = [bench.template.conversation(shot) for shot in shots]
+
+    def loss(weights: Sequence[float]) -> float:
+        with tempfile.TemporaryDirectory(dir=artifact.parent, prefix=".try-") as scratch:
+            folder = summed_apart(made.adapters, weights).save(Path(scratch) / "adapter")
+            found = bench.model.adapted(folder).token_losses(asked, targets)
+        return sum(float(row.nats.mean()) for row in found) / len(found)
+
+    result = search_weights(loss, len(made.adapters), seed=bench.settings.examples.seed)
+    made.facts["weights"] = dict(zip([e.name for e in made.entries], result.weights, strict=True))
+    summed_apart(made.adapters, result.weights).save(artifact)
+
+
+def _note(blend: Blend, facts: dict[str, Any]) -> str:
+    parts = [blend.note]
+    if experts := facts.get("experts"):
+        parts.append("experts: " + ", ".join(dict.fromkeys(experts)))
+    if blend.trained:
+        counts = facts["rows"]
+        parts.append(", ".join(f"{n} {what}" for what, n in counts.items() if n))
+    return "; ".join(parts)
+
+
+def lacking(bench: Workbench, blend: Blend) -> str | None:
+    """Why a blend cannot be made for this task, beside what its recipe needs; or None."""
+    if blend.data in ("random", "repeats kept") and not bench.settings.knowledge.datasets:
+        return "the task file names no open datasets (knowledge: datasets)"
+    if blend.form == "fresh adapter" and not bench.settings.knowledge.datasets:
+        return "the task file names no open datasets (knowledge: datasets); see LoRA on the shots"
+    if blend.form == "mixture" and len(bench.experts) < 2:
+        return "the bank holds fewer than two adapters that fit this base"
+    return None

@@ -1,0 +1,120 @@
+"""What systems of experts and open data are made from, each made once and kept in the run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kshot.data.example import Example
+from kshot.data.formats import read_examples, write_examples
+from kshot.data.taskfile.settings import DataSection
+from kshot.methods.moe.rehearsal import FEWEST, rehearse
+from kshot.methods.select_data import Selector
+from kshot.models.bank import BankEntry
+from kshot.models.text.pieces import TextPieces
+from kshot.pipeline.choose_data import choose_data
+from kshot.pipeline.choose_experts import ExpertChoice, choose_experts
+from kshot.pipeline.lessons import in_task_form
+from kshot.pipeline.workbench import Workbench
+from kshot.runs import write_json
+
+Shots = Sequence[Example]
+
+
+def chosen_experts(bench: Workbench, shots: Shots, *, rule: str | None = None) -> ExpertChoice:
+    """The experts that the task file's rule, or another, chooses by these shots."""
+    settings = bench.settings.experts
+    return choose_experts(
+        bench, shots, settings=settings.model_copy(update={"rule": rule}) if rule else settings
+    )
+
+
+def chosen_rows(
+    bench: Workbench, shots: Shots, *, section: DataSection
+) -> tuple[tuple[Example, ...], Path | None]:
+    """Open rows chosen by these shots, and the folder that tells of the choice; none without datasets."""
+    if not bench.settings.knowledge.datasets:
+        return (), None
+    seed = bench.settings.examples.seed
+
+    def make(folder: Path) -> None:
+        selector = Selector(section.similarity, seed=seed)
+        choice = choose_data(
+            shots,
+            bench.pool,
+            count=section.count,
+            threshold=section.threshold,
+            similarity=selector,
+            refill=section.refill,
+        )
+        choice.write(folder)
+
+    inputs = data_inputs(bench) | {"data": section.model_dump(), "seed": seed, "shots": [s.id for s in shots]}
+    folder = bench.run.step("chosen data", inputs, make)
+    if not (folder / "chosen.jsonl").stat().st_size:
+        return (), folder
+    return tuple(read_examples(folder / "chosen.jsonl", labelled=False).examples), folder
+
+
+def data_inputs(bench: Workbench) -> dict[str, Any]:
+    """What choices of open data depend on, beside the shots and the options."""
+    named = bench.settings.data.embedder
+    return {
+        "datasets": bench.datasets,
+        "embedder": bench.base_identity if named == "model" else named or bench.embedder_path,
+        "guard": bench.protected_identity,
+        "template": repr(bench.template),
+    }
+
+
+def rehearsed_rows(
+    bench: Workbench, entries: Sequence[BankEntry], shots: Shots, chosen: Sequence[Example]
+) -> tuple[tuple[Example, ...], dict[str, Any]]:
+    """What the experts say again, so that joint training keeps it; and figures by expert.
+
+    Answers must be free: for classes and choices nothing is made up. What repeats a test row is dropped.
+    """
+    proposals, seed = bench.settings.mixture.rehearse, bench.settings.examples.seed
+    if not proposals or bench.template.kind in ("classification", "choice"):
+        return (), {}
+    formed = (in_task_form(row, bench.template) for row in chosen)
+    rows = [*shots, *(row for row in formed if row is not None)]
+
+    def make(folder: Path) -> None:
+        made: list[Example] = []
+        facts: dict[str, Any] = {}
+        for entry in entries:
+            bench.run.event("rehearsing", name=entry.name)
+            found = rehearse(
+                bench.model.adapted(entry.folder),
+                rows,
+                bench.template,
+                pieces=TextPieces(bench.model.text.backend),
+                proposals=proposals,
+                seed=seed,
+            )
+            kept = bench.guarded(found.rows)
+            made += kept
+            facts[entry.name] = {key: value for key, value in asdict(found).items() if key != "rows"}
+            facts[entry.name] |= {"rows": len(kept), "dropped_by_guard": len(found.rows) - len(kept)}
+            if found.known < FEWEST:
+                facts[entry.name]["note"] = f"answers only {found.known} rows right: nothing to rehearse"
+        write_examples(folder / "rows.jsonl", made)
+        write_json(folder / "facts.json", facts)
+
+    inputs = {
+        "base": bench.base_identity,
+        "experts": [(entry.name, entry.content) for entry in entries],
+        "rows": [row.id for row in rows],
+        "guard": bench.protected_identity,
+        "proposals": proposals,
+        "seed": seed,
+        "template": repr(bench.template),
+    }
+    folder = bench.run.step("rehearsal", inputs, make)
+    empty = not (folder / "rows.jsonl").stat().st_size
+    rows_made = () if empty else tuple(read_examples(folder / "rows.jsonl", labelled=False).examples)
+    return rows_made, json.loads((folder / "facts.json").read_text(encoding="utf-8"))
