@@ -41,20 +41,22 @@ class Cell:
     experts: int = 32
     rows: int = 50
     prompt: int = 4
-    answer: int = 12
     reply: int = 16
     every: bool = True
+    parts: tuple[str, ...] = tuple(PARTS)
 
 
 CELLS = (
-    Cell("miniature base (3 x 128), short rows"),
-    Cell("miniature base (3 x 128), long rows", prompt=60),
-    Cell("Llama 4 x 512, short rows", width=512, layers=4),
-    Cell("Llama 4 x 512, long rows", width=512, layers=4, prompt=60),
-    Cell("Llama 4 x 512, long rows, q and v only", width=512, layers=4, prompt=60, every=False),
-    Cell("Llama 8 x 1024, 16 long rows", width=1024, layers=8, prompt=60, rows=16, experts=20),
+    Cell("miniature base (3 x 128), short prompts"),
+    Cell("miniature base (3 x 128), long prompts", prompt=60),
+    Cell("Llama 4 x 512, 20 experts", 512, 4, experts=20, prompt=24),
+    Cell(
+        "Llama 4 x 512, 20 experts, q and v only", 512, 4, experts=20, prompt=24, every=False, parts=("both",)
+    ),
+    Cell("Llama 8 x 1024, 20 experts, 8 shots", 1024, 8, experts=20, rows=8, prompt=24, parts=("both",)),
 )
 QUICK = tuple(Cell(cell.name, cell.width, cell.layers, 12, 8, cell.prompt) for cell in CELLS[:3])
+OTHERS = ("PEFT set_adapter", "PEFT adapter_names", "base alone", "kshot, one by one")
 
 
 def ways(cell: Cell, place: Path) -> dict[str, Ask]:
@@ -62,7 +64,7 @@ def ways(cell: Cell, place: Path) -> dict[str, Ask]:
     folder = save_base(place / "base", width=cell.width, layers=cell.layers)
     base, second = HfModel.load(folder, device="cpu"), HfModel.load(folder, device="cpu")
     bank = save_bank(base, place / "bank", count=cell.experts, every=cell.every)
-    asked = shots(cell.rows, prompt=cell.prompt, answer=cell.answer, reply=cell.reply)
+    asked = shots(cell.rows, prompt=cell.prompt, answer=12, reply=cell.reply)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         loaded = all_loaded(second, bank)
@@ -94,21 +96,20 @@ def measured(cell: Cell) -> list[str]:
         found = ways(cell, Path(place))
         check(found, range(GROUP))
         chunks = [range(at, at + GROUP) for at in range(0, cell.experts, GROUP)]
-        for part in PARTS:
+        for part in cell.parts:
             seconds(found, chunks[0], part, 0)
             times = [seconds(found, which, part, turn) for turn, which in enumerate(chunks)]
-            ratios = {
-                name: [line[name] / line["kshot, groups"] for line in times]
-                for name in found
-                if name != "kshot, groups"
-            }
-            ours = sum(line["kshot, groups"] for line in times)
-            shown = [
-                f"{statistics.median(each):.2f} ({min(each):.2f}-{max(each):.2f})" for each in ratios.values()
-            ]
-            lines.append(f"| {cell.name} | {part} | {ours:.1f} s | {' | '.join(shown)} |")
+            ours = [line["kshot, groups"] for line in times]
+            shown = [shown_ratio([line[name] for line in times], ours) for name in OTHERS]
+            lines.append(f"| {cell.name} | {part} | {sum(ours):.1f} s | {' | '.join(shown)} |")
             print(lines[-1], flush=True)
     return lines
+
+
+def shown_ratio(theirs: Sequence[float], ours: Sequence[float]) -> str:
+    """Median and range of their time over ours."""
+    ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
 
 
 def check(found: dict[str, Ask], which: Sequence[int]) -> None:
@@ -132,11 +133,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few minutes, smaller cells")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    others = ("set_adapter", "adapter_names", "base alone", "one by one")
-    lines = [
-        f"| base and rows | asked | groups | {' | '.join(others)} |",
-        "|---|---|--:|" + "--:|" * len(others),
-    ]
+    head = f"| base and rows | asked | kshot, groups | {' | '.join(OTHERS)} |"
+    lines = [head, "|---|---|--:|" + "--:|" * len(OTHERS)]
     for cell in QUICK if options.quick else CELLS:
         lines += measured(cell)
     lines += ["", *memory_table(quick=options.quick)]

@@ -29,14 +29,14 @@ def save_base(out: Path, *, width: int, layers: int) -> Path:
     torch.manual_seed(0)
     tokenizer = AutoTokenizer.from_pretrained(base_folder())
     config = LlamaConfig(
-        vocab_size=32_000,
+        vocab_size=4000,
         hidden_size=width,
         intermediate_size=width * 11 // 4,
         num_hidden_layers=layers,
         num_attention_heads=width // 64,
         num_key_value_heads=width // 64,
         max_position_embeddings=2048,
-        eos_token_id=31_999,
+        eos_token_id=3999,
     )
     LlamaForCausalLM(config).save_pretrained(out)
     tokenizer.save_pretrained(out)

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from kshot.cli import bank, judge, task, work
+from kshot.cli import bank, data, experts, judge, task, work
 
 app = typer.Typer(
     name="kshot",
@@ -24,6 +24,8 @@ app.command("doctor")(task.doctor)
 app.command("validate")(task.validate)
 app.command("run")(work.run)
 app.command("predict")(work.predict)
+app.command("experts")(experts.experts)
+app.command("data")(data.data)
 app.command("compare")(judge.compare)
 app.add_typer(bank.app, name="bank")
 app.command("config-schema")(task.config_schema)

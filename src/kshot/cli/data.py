@@ -103,14 +103,14 @@ def _of_task(
     place: Path,
     listen: Listener,
 ) -> tuple[tuple[Example, ...], EmbeddedPool, DataSection]:
-    from kshot.cli.work import _task_path
+    from kshot.cli.places import task_path
     from kshot.data.task import Task
     from kshot.pipeline.choose_data import data_embedder
     from kshot.pipeline.open_pool import pool_of
     from kshot.pipeline.workbench import Workbench
     from kshot.runs import Run
 
-    task = Task.load(_task_path(name), k=k, seed=seed)
+    task = Task.load(task_path(name), k=k, seed=seed)
     encoder = data_embedder(Workbench(task, Run(place, listener=listen)), embedder)
     found = pool_of(task, encoder, folder=place, text=cast("TextChoice", text), listener=listen)
     return task.shots, found, task.settings.data

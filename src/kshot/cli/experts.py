@@ -54,8 +54,8 @@ def _chosen(
     out: Path | None,
 ) -> ExpertChoice:
     """What the task's shots choose; written to ``out`` where that is given."""
+    from kshot.cli.places import check_place, task_path
     from kshot.cli.progress import listener
-    from kshot.cli.work import _check_place, _task_path
     from kshot.data.task import Task
     from kshot.errors import RunError
     from kshot.pipeline.choose_experts import asked, choose_experts
@@ -63,8 +63,8 @@ def _chosen(
     from kshot.runs import Run, slug, write_json
 
     if out is not None:
-        _check_place(out)
-    loaded = Task.load(_task_path(task), k=draw[0], seed=draw[1])
+        check_place(out)
+    loaded = Task.load(task_path(task), k=draw[0], seed=draw[1])
     settings = asked(loaded.settings.experts, changes)
     with listener() as listen:
         scored = Run(run or Path("runs") / slug(loaded.name), listener=listen)

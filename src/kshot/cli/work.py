@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from kshot.cli.places import check_place, task_path
+
 
 def run(
     task: Annotated[
@@ -17,6 +19,9 @@ def run(
     out: Annotated[Path | None, typer.Option(help="The run folder; default: runs/NAME.")] = None,
     k: Annotated[int | None, typer.Option(help="How many shots to draw; overrides the task file.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the draw; overrides the task file.")] = None,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Build the ablations too: every baseline of the paper's tables.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json instead of the table.")] = False,
 ) -> None:
@@ -26,7 +31,9 @@ def run(
     from kshot.pipeline.run import dry, run_task
     from kshot.runs import slug
 
-    loaded = Task.load(_task_path(task), k=k, seed=seed)
+    loaded = Task.load(task_path(task), k=k, seed=seed)
+    if ablate:
+        loaded = loaded.with_systems((*(loaded.settings.systems or ("standard",)), "ablations"))
     folder = out or Path("runs") / slug(loaded.name)
     if dry_run:
         print("\n".join(dry(loaded, folder)))
@@ -61,7 +68,7 @@ def predict(
     from kshot.runs import write_text
 
     if out is not None:
-        _check_place(out)
+        check_place(out)
     examples = read_examples(rows, labelled=False).examples
     with listener() as listen:
         found = ask_again(run_folder, system, examples, listener=listen)
@@ -77,26 +84,3 @@ def predict(
         write_text(out, text)
     except OSError as error:
         raise RunError(f"{out}: cannot be written ({error.strerror or error})") from error
-
-
-def _check_place(out: Path) -> None:
-    """Before anything is asked, whether a file can stand there."""
-    from kshot.errors import InputError
-
-    try:
-        if out.is_dir():
-            raise InputError(f"--out: {str(out)!r} is a folder; give a file to write")
-        if not out.parent.exists():
-            raise InputError(f"{out.parent}: there is no such folder; make it, or choose another --out")
-        if not out.parent.is_dir():
-            raise InputError(f"{out.parent}: this is a file, and no folder; choose another --out")
-    except OSError as error:
-        raise InputError(f"--out: no file can be called {str(out)!r} ({error.strerror})") from None
-
-
-def _task_path(task: str) -> Path:
-    if task.startswith("miniature:"):
-        from kshot import miniature
-
-        return miniature.task_file(task.removeprefix("miniature:"))
-    return Path(task)

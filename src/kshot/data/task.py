@@ -102,6 +102,10 @@ class Task:
         shots, test = _with_sources(shots, "shots"), _with_sources(test, "test")
         return _assembled(settings, shots, test, [], is_drawn=True)
 
+    def with_systems(self, names: tuple[str, ...]) -> Task:
+        """The same task with other systems to compare."""
+        return replace(self, settings=self.settings.with_systems(names))
+
     def splits(self) -> tuple[Split, ...]:
         """One split with a test file; else repeated k-fold over the shots, repeat by repeat.
 

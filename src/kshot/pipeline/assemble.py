@@ -15,6 +15,7 @@ from kshot.pipeline.answers import Outcome, judged_rows
 from kshot.pipeline.evaluate import answers_of, judge, per_row, reference_of
 from kshot.pipeline.plan import Plan
 from kshot.pipeline.recommend import recommend
+from kshot.pipeline.seen import seen
 from kshot.pipeline.workbench import Workbench
 from kshot.report.result import (
     HELD_OUT,
@@ -58,6 +59,7 @@ def assemble(
         because=because,
         provenance=provenance,
         rows=_row_results(task, outcomes),
+        knowledge=seen(task, outcomes, bench.run.folder),
     )
 
 

@@ -133,7 +133,7 @@ def _join(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Ble
         result = train_lora(
             bench.model, rows.conversations, rows.targets, out=artifact, settings=_training(bench)
         )
-        made.facts["training"] = _told(result)
+        made.facts["training"] = _told(result, "a new adapter")
     elif blend.form == "tuned":
         _train_on(bench, shots, artifact, blend, made, made.entries[0].folder)
     else:
@@ -142,6 +142,7 @@ def _join(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Ble
 
 def _mixed(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Blend, made: _Made) -> None:
     from kshot.methods.moe import MixtureSettings, build_mixture
+
     asked, seed = bench.settings.mixture, bench.settings.examples.seed
     learns = blend.learns or asked.train
     start = blend.start or asked.start
@@ -198,7 +199,9 @@ def _train_on(
     result = train_adapter(
         bench.model, rows, start=start, out=artifact, settings=_training(bench), on_step=told
     )
-    made.facts["training"] = _told(result)
+    what = {"joint": "routers and experts", "router": "routers", "static": "one weight an expert and layer"}
+    learns = blend.learns or bench.settings.mixture.train
+    made.facts["training"] = _told(result, what[learns] if blend.form == "mixture" else "the adapter")
 
 
 def _lessons(bench: Workbench, shots: Sequence[Example], blend: Blend, made: _Made) -> TrainRows:
@@ -226,11 +229,21 @@ def _training(bench: Workbench) -> Any:
         weight_decay=1e-4,
         seed=bench.settings.examples.seed,
         max_steps=100_000,
+        check_every=25,
+        patience=20,
     )
 
 
-def _told(result: TrainResult) -> dict[str, Any]:
-    return {"steps": result.steps, "seconds": result.seconds, "losses": list(result.losses)}
+def _told(result: TrainResult, trained: str) -> dict[str, Any]:
+    return {
+        "trained": trained,
+        "steps": result.steps,
+        "seconds": result.seconds,
+        "losses": list(result.losses),
+        "held": [list(look) for look in result.held],
+        "best_step": result.best_step,
+        "parameters": None,
+    }
 
 
 def _searched(bench: Workbench, shots: Sequence[Example], artifact: Path, made: _Made) -> None:

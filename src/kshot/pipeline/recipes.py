@@ -77,10 +77,9 @@ def table(bench: Workbench) -> tuple[Recipe, ...]:
     models = tuple(_model_recipe(named) for named in bench.settings.knowledge.models)
     adapters = tuple(_adapter_recipe(entry) for entry in bench.experts)
     best = (Recipe(BEST, "adapter", _best_on_shots, frozenset({"model", "bank", "scores"})),)
-    banked = best if bench.settings.knowledge.adapters else ()
-    blends = BLENDS if banked else tuple(blend for blend in BLENDS if blend.experts == "none")
-    banked += tuple(_blend_recipe(blend) for blend in blends) if bench.settings.knowledge.any else ()
-    return fixed + models + adapters + banked
+    has_bank, knowledge = bool(bench.settings.knowledge.adapters), bench.settings.knowledge
+    blends = [blend for blend in BLENDS if knowledge.any and (has_bank or blend.experts == "none")]
+    return fixed + models + adapters + (best if has_bank else ()) + tuple(map(_blend_recipe, blends))
 
 
 def missing(recipe: Recipe, bench: Workbench) -> str | None:

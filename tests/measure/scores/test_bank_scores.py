@@ -265,6 +265,12 @@ def test_what_is_saved_is_loaded_bit_by_bit(tmp_path_factory, experts, shots, da
     assert [path.name for path in file.parent.iterdir()] == ["scores.json"]
 
 
+def test_a_mean_that_overflows_is_infinite():
+    huge = np.full((1, 2), 1e308)
+    scores = BankScores(("a",), ("x", "y"), huge > 0, huge, huge, np.log(huge))
+    assert scores.rows()[0]["answer_loss"] == scores.perplexity()[0] == np.inf
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 1}', "\x00"])
 def test_files_that_hold_no_scores(tmp_path, text):
     (tmp_path / "s.json").write_text(text)

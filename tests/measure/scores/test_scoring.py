@@ -23,15 +23,8 @@ from kshot.models.hf.group import ExpertGroup, StoredExpert
 sys.path.insert(0, str(Path(__file__).parent))
 from test_bank_scores import knowing, same
 
-NAMES = (
-    "smith-lora",
-    "smith-pro",
-    "dyer-lora",
-    "fletcher-lora",
-    "mason-lora",
-    "quarry-words",
-    "potter-trade",
-)
+DORA = "potter-trade"  # no sum of s B A, so PEFT alone can ask it
+NAMES = ("smith-lora", "smith-pro", "dyer-lora", "fletcher-lora", "mason-lora", "quarry-words", DORA)
 
 
 @pytest.fixture(scope="module")

@@ -137,6 +137,11 @@ class TaskFile(Section):
         data["examples"] |= given
         return _checked(data, self._tree, self._path)
 
+    def with_systems(self, names: tuple[str, ...]) -> TaskFile:
+        """The same settings with other systems to compare, as a command line may ask for."""
+        data = self.model_dump(exclude_unset=True) | {"systems": names}
+        return _checked(data, self._tree, self._path)
+
     def with_labels(self, labels: tuple[str, ...]) -> TaskFile:
         """The same settings with the labels written out, as they were found in the labelled rows."""
         data = self.model_dump(exclude_unset=True)

@@ -184,7 +184,9 @@ class ExpertsSection(Section):
 
     size: Count = Field(default=4, description="How many experts are chosen")
     pool: Count = Field(default=8, description="How many of the best ranked come into question")
-    rule: Literal["coverage", "paper", "released-code", "ranks", "accuracy", "perplexity", "random"] = "paper"
+    rule: Literal["coverage", "paper", "released-code", "ranks", "accuracy", "perplexity", "random"] = Field(
+        default="coverage", description="coverage: no shot without an expert that suits it; or the paper's"
+    )
     similarity: Literal["delta", "ab_signed", "ab_abs"] = Field(
         default="delta", description="How alike two adapters are: what they add to the weights, or A and B"
     )
@@ -221,5 +223,6 @@ class MixtureSection(Section):
         default=4000, description="Prompts made up for each expert, so that it keeps what it knows; 0 is none"
     )
     hold_back: Literal["auto"] | Annotated[float, Field(ge=0, lt=1)] = Field(
-        default="auto", description="Share of the shots to stop the training by; auto: a fifth from 40 shots on"
+        default="auto",
+        description="Share of the shots to stop the training by; auto: a fifth from 40 shots on",
     )

@@ -72,7 +72,8 @@ class BankScores:
         >>> BankScores(("smith",), ("a", "b"), loss > 0, loss, loss, loss).perplexity().round(6).tolist()
         [2.0]
         """
-        return np.array([np.mean(perplexity(row)) if row.size else np.nan for row in self.target_loss])
+        with np.errstate(over="ignore"):
+            return np.array([np.mean(perplexity(row)) if row.size else np.nan for row in self.target_loss])
 
     def accuracy(self) -> Values:
         """(E,) share of the shots that are right; NaN without shots."""
@@ -140,7 +141,7 @@ def check_names(names: Sequence[str]) -> None:
 
 def _mean(values: NDArray[Any]) -> float | None:
     known = values[~np.isnan(values)] if values.dtype != np.bool_ else values
-    with np.errstate(invalid="ignore"):  # +inf and -inf together have no mean
+    with np.errstate(invalid="ignore", over="ignore"):  # +inf and -inf together have no mean
         mean = float(known.mean()) if known.size else math.nan
     return None if math.isnan(mean) else mean
 
