@@ -51,7 +51,6 @@ def grouped(base: HfModel, folders: Sequence[Path], shots: Shots) -> Ask:
 def one_by_one(base: HfModel, folders: Sequence[Path], shots: Shots) -> Ask:
     """Kshot without groups: PEFT attached for each call, one adapter in memory."""
     experts = [AdaptedModel(base.loaded, folder, base_id=base.id) for folder in folders]
-    length = shots.max_new_tokens
 
     def ask(which: Sequence[int], losses: bool, replies: bool) -> list[Any]:
         return [

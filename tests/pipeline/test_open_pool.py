@@ -65,17 +65,6 @@ def test_each_row_that_falls_has_its_reason_and_the_others_stay(files: tuple[Pat
     assert sum(found.counts().values()) + len(found.kept) == len(found.keys) == 7
 
 
-def test_a_row_with_half_a_character_stops_nothing(tmp_path: Path) -> None:
-    place = tmp_path / "rows.jsonl"
-    place.write_text(
-        '{"prompt": "a \\ud800 b", "answer": "x"}\n{"prompt": "Name a bird.", "answer": "wren"}\n'
-    )
-    found = guard_pool((place,), {"shots": SHOTS})
-    assert found.counts() == {"holds half a character (a lone surrogate)": 1}
-    assert found.kept.tolist() == [1]
-    assert [row.answer for row in found.rows()] == ["x", "wren"]
-
-
 def test_files_of_one_name_are_told_apart(files: tuple[Path, ...], tmp_path: Path) -> None:
     sources = [row.source for row in read_rows(files)]
     assert sources[0] == f"{files[0]}:1"

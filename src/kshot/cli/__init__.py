@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from kshot.cli import bank, data, experts, judge, task, work
+from kshot.cli import bank, data, experts, judge, moe, task, work
 
 app = typer.Typer(
     name="kshot",
@@ -28,6 +28,7 @@ app.command("experts")(experts.experts)
 app.command("data")(data.data)
 app.command("compare")(judge.compare)
 app.add_typer(bank.app, name="bank")
+app.add_typer(moe.app, name="moe")
 app.command("config-schema")(task.config_schema)
 
 STOPPED = 130

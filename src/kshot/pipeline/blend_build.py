@@ -16,6 +16,7 @@ from kshot.models.bank import BankEntry
 from kshot.models.base import System
 from kshot.models.lora import LoraAdapter, concatenated
 from kshot.pipeline.blends import Blend
+from kshot.pipeline.gates_seen import router_facts
 from kshot.pipeline.lessons import Rows, lessons
 from kshot.pipeline.materials import chosen_experts, chosen_rows, data_inputs, rehearsed_rows
 from kshot.pipeline.workbench import Workbench
@@ -50,6 +51,8 @@ def blend_system(bench: Workbench, shots: Sequence[Example], artifact: Path, *, 
     if not artifact.is_dir():
         made = _gathered(bench, shots, blend)
         _join(bench, shots, artifact, blend, made)
+        if blend.form == "mixture":
+            made.facts["router"] = router_facts(bench, shots, artifact, blend.name)
         write_json(artifact.parent / FACTS, made.facts)
     facts = json.loads((artifact.parent / FACTS).read_text(encoding="utf-8"))
     size = sum(file.stat().st_size for file in artifact.rglob("*") if file.is_file())
@@ -224,7 +227,7 @@ def _training(bench: Workbench) -> Any:
     asked = bench.settings.mixture
     return TrainSettings(
         epochs=asked.epochs,
-        learning_rate=asked.learning_rate or bench.learning_rate,
+        learning_rate=asked.learning_rate or bench.model.learning_rate,
         batch_size=asked.batch_size,
         weight_decay=1e-4,
         seed=bench.settings.examples.seed,

@@ -33,7 +33,6 @@ RowText: TypeAlias = Literal["record", "question"]
 TextChoice: TypeAlias = Literal["auto", "record", "question"]
 
 NO_ANSWER = "no answer"
-HALF_CHARACTER = "holds half a character (a lone surrogate)"
 SAME_ROW = "repeats an earlier row"
 _BLOCK_ROWS = 4096
 _REMEMBERED = 10_000  # shots, protected and chosen rows, of all splits
@@ -49,7 +48,7 @@ class GuardedPool:
         protected: The rows that must not come back, by group.
         keys: (N,) a hash of each row's content.
         kept: (N',) places of the rows that may be chosen.
-        dropped: The others: near a protected row, unusable, or the same as an earlier row.
+        dropped: The others: near a protected row, without an answer, or the same as an earlier row.
     """
 
     files: tuple[Path, ...]
@@ -154,8 +153,7 @@ def guard_pool(
 ) -> GuardedPool:
     """Reads the files once and keeps out what ``contamination.guard`` finds near a protected row.
 
-    Then rows without an answer and rows that cannot be written as UTF-8 go, and of rows of equal content all
-    but the first.
+    Then rows without an answer go, and of rows of equal content all but the first.
 
     Raises:
         DataError: A file cannot be read, or there are none.
@@ -163,12 +161,12 @@ def guard_pool(
     if not files:
         raise DataError("no open datasets are given; name some under knowledge: datasets")
     keys = array("Q")
-    unusable: dict[int, str] = {}
+    unanswered: set[int] = set()
 
     def noted() -> Iterator[Example]:
         for row in read_rows(files):
-            if fault := _fault(row):
-                unusable[len(keys)] = fault
+            if not row.answer.strip():
+                unanswered.add(len(keys))
             keys.append(int(row.id, 16))
             if listener is not None and len(keys) % _BLOCK_ROWS == 0:
                 listener("data", stage="guard", rows=len(keys))
@@ -176,8 +174,8 @@ def guard_pool(
 
     verdict = guard(noted(), protected, template_texts=template_texts).selection
     dropped = [*verdict.dropped]
-    dropped += [Drop(place, unusable[place]) for place in verdict.kept if place in unusable]
-    left = np.array([place for place in verdict.kept if place not in unusable], dtype=np.int64)
+    dropped += [Drop(place, NO_ANSWER) for place in verdict.kept if place in unanswered]
+    left = np.array([place for place in verdict.kept if place not in unanswered], dtype=np.int64)
     hashes = np.frombuffer(keys, dtype=np.uint64).copy() if keys else np.zeros(0, dtype=np.uint64)
     _, first, owner = np.unique(hashes[left], return_index=True, return_inverse=True)
     stays = first[owner] == np.arange(len(left))
@@ -244,15 +242,6 @@ def retrieval_text(row: Example, *, instruction: str = "", text: RowText = "reco
         return body.removeprefix(instruction.strip()).strip() or body
     parts = ["" if has_it else instruction.strip(), body, row.answer.strip(), (row.reasoning or "").strip()]
     return "\n".join(part for part in parts if part)
-
-
-def _fault(row: Example) -> str | None:
-    """Why nothing can be learned from a row."""
-    try:
-        retrieval_text(row).encode("utf-8")
-    except UnicodeEncodeError:
-        return HALF_CHARACTER
-    return None if row.answer.strip() else NO_ANSWER
 
 
 def pool_of(

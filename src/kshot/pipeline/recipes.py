@@ -165,7 +165,7 @@ def _lora_on_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
     if not artifact.is_dir():
         conversations = [template.conversation(shot) for shot in shots]
         targets = [template.target(shot) for shot in shots]
-        seed, rate = bench.settings.examples.seed, bench.learning_rate
+        seed, rate = bench.settings.examples.seed, bench.model.learning_rate
         settings = TrainSettings(seed=seed, epochs=20, learning_rate=rate)
         train_lora(bench.model, conversations, targets, out=artifact, settings=settings)
     model = bench.model.adapted(artifact)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kshot.data.task import Task
+from kshot.errors import RunError
 from kshot.pipeline.answers import Outcome
 from kshot.pipeline.blend_build import FACTS
 from kshot.pipeline.blends import MIXTURE
@@ -30,7 +31,7 @@ def seen(task: Task, outcomes: Sequence[Outcome], run_folder: Path) -> OpenKnowl
     found = OpenKnowledge(
         experts=experts_from(facts["choice"]) if "choice" in facts else None,
         data=data_from(json.loads(data.read_text(encoding="utf-8"))) if data else None,
-        router=RouterFacts(**facts["router"]) if "router" in facts else None,
+        router=_router(facts["router"]) if "router" in facts else None,
         agreement=_agreement(task, outcomes, main, facts),
         training=tuple(_training(each) for _, each in told if "training" in each),
         note=f"{main.recipe.name}: the first of {folds} splits" if folds > 1 else main.recipe.name,
@@ -44,6 +45,13 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return found
+
+
+def _router(plain: Mapping[str, Any]) -> RouterFacts:
+    router = OpenKnowledge.from_json({"router": plain}).router
+    if router is None:
+        raise RunError("the run folder's facts of the routers are damaged; delete it and run again")
+    return router
 
 
 def _training(facts: Mapping[str, Any]) -> TrainingFacts:

@@ -232,15 +232,6 @@ class Workbench:
         return hashlib.sha256(names.encode()).hexdigest()[:16]
 
     @cached_property
-    def learning_rate(self) -> float:
-        """Of adapters of the base model, where nothing else is asked for.
-
-        2e-4 suits widths of 2048 and more; below, the rate of Adam grows as the width shrinks.
-        """
-        width: int = self.model.model.config.get_text_config().hidden_size
-        return 2e-4 * max(1.0, 2048 / width)
-
-    @cached_property
     def datasets(self) -> str:
         """A hash of the open datasets: what selections depend on; empty where there are none."""
         places = self.settings.knowledge.datasets

@@ -14,6 +14,7 @@ from kshot.data.example import Conversation
 from kshot.data.template import Target
 from kshot.errors import AdapterError, ModelError
 from kshot.models.hf.adapted import untouched
+from kshot.models.hf.loading import quiet
 from kshot.models.hf.model import HfModel
 from kshot.models.lora import LoraAdapter, LoraDelta
 from kshot.models.train.rows import collated
@@ -40,14 +41,14 @@ def trained_gates(
         AdapterError: The expert does not fit the base.
         ModelError: There is no row, or the loss is no number.
 
-    Source: arXiv 2402.05859, section 3.1; batch 8 and AdamW at a constant 5e-3 are ours.
+    Source: arXiv 2402.05859 (PHATGOOSE); batch 8 and AdamW at a constant 5e-3 are ours.
     """
     import torch
 
     encoded = [base.text.encode(conversation, target) for conversation, target in rows]
     if not encoded:
         raise ModelError(f"{adapter.name}: no row to train its gates on")
-    with untouched(base.model), torch.inference_mode(False), torch.enable_grad():
+    with untouched(base.model), quiet(), torch.inference_mode(False), torch.enable_grad():
         base.model.requires_grad_(False)
         with _gated(base, adapter) as gates:
             optimiser = torch.optim.AdamW(list(gates.values()), lr=_RATE, weight_decay=0.0)

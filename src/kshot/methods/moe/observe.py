@@ -127,7 +127,7 @@ def router_loads(
     Example::
 
         loads = router_loads(model, "runs/mixture", conversations, targets)
-        print(*loads.collapsed(), sep="\\n")
+        print(loads.collapsed())
     """
     rows = token_ids(base.loaded, conversations, targets)
     experts, present, seen = _seen(base, folder, rows, lambda _, gates: _sums(gates))
@@ -160,7 +160,7 @@ def token_gates(base: HfModel, folder: str | Path, conversation: Conversation, t
 def _seen(
     base: HfModel, folder: str | Path, rows: Sequence[Sequence[int]], reduce: Reduce
 ) -> tuple[tuple[str, ...], Mapping[str, list[bool]], list[Seen]]:
-    """Names of the experts, module to which of them it has, and for each row what ``reduce`` makes of gates."""
+    """Names of the experts, module to which of them it has, and what ``reduce`` makes of each row's gates."""
     from kshot.methods.moe.tuner import mixture_layers
 
     mixture = read_mixture(folder)
@@ -178,7 +178,7 @@ def _seen(
 
 
 def _sums(gates: Any) -> Any:
-    """(3, E) over the tokens: sums of the gates, how many use each expert, sums of entropy (in all columns)."""
+    """(3, E) over the tokens: sums of gates, tokens that use each expert, the sum of entropies (repeated)."""
     import torch
 
     shares = _shares(gates)

@@ -47,8 +47,8 @@ def router_start(
       root mean square have a spread of 0.58.
     - ``arrow``: the unit vector that the expert's s B A answers most strongly, its top right singular vector.
       Its sign is free: with ``base`` and ``rows`` the one whose mean logit on the expert's own rows is
-      positive, else the one whose largest entry is (ties: the first). With ``scores="absolute"`` the sign does
-      not matter. The logit is the part of x along that vector, so its spread is about that of an input entry.
+      positive, else the one whose largest entry is (ties: the first). With ``scores="absolute"`` the sign
+      does not matter. The logit is the part of x along it, with about the spread of one entry of x.
     - ``hidden_mean``: the mean input of the expert's own rows less the mean over experts, with what
       points along the mean over experts taken out, so that a bias-free router starts without a favourite; one
       factor a module makes the spread of logits between experts 1 over all tokens.
@@ -69,12 +69,12 @@ def router_start(
 
     Raises:
         AdapterError: There is no expert, shapes differ, or an expert does not fit the base.
-        ModelError: The kind has no such name, base or rows are missing, an expert has no row, or a row is longer
-            than the model.
+        ModelError: The kind has no such name, base or rows are missing, an expert has no row, or a row is
+            longer than the model.
 
-    Source: ``arrow``: arXiv 2405.11157, section 4 (there |w · x|). ``phatgoose``: arXiv 2402.05859, section 3;
-    there each token is standardised, here the spread is the mean over the rows', as a linear router cannot
-    divide by it. The learning rate is ours.
+    Source: ``arrow``: arXiv 2405.11157 (there the logit is |w · x|). ``phatgoose``: arXiv 2402.05859; there
+    each token is standardised, here by the mean spread over the rows, as a linear router cannot divide by
+    each token's. ``hidden_mean`` is ours.
 
     >>> expert = LoraAdapter("e", {"q": LoraDelta(np.array([[3.0, 4.0]]), np.array([[1.0], [0.0]]), 1.0)})
     >>> router_start("arrow", [expert])["q"].round(3).tolist()
@@ -115,8 +115,8 @@ def _inputs(adapters: Sequence[LoraAdapter]) -> dict[str, int]:
         for name, delta in adapter.modules.items():
             if sizes.setdefault(name, delta.shape[1]) != delta.shape[1]:
                 raise AdapterError(
-                    f"{adapter.name}: {name} has {delta.shape[1]} inputs, {sizes[name]} in another expert; one "
-                    "base model is needed"
+                    f"{adapter.name}: {name} has {delta.shape[1]} inputs, {sizes[name]} in another expert; "
+                    "one base model is needed"
                 )
         if adapter.non_finite():
             raise AdapterError(f"{adapter.name}: tensor {adapter.non_finite()[0]} holds NaN or infinity")
@@ -186,7 +186,7 @@ def _means(
         with untouched(base.model):
             seen = watched(base.loaded, own, layers, lambda _, x: x.double().sum(0))
         for name in sizes:
-            found[name].append(sum(row[name] for row in seen) / sum(map(len, own)))
+            found[name].append(np.sum([row[name] for row in seen], axis=0) / sum(map(len, own)))
     return {name: np.stack(means) for name, means in found.items()}
 
 
@@ -208,7 +208,7 @@ def _unit_spread(
     routers: Mapping[str, _Doubles],
     present: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, _Doubles]:
-    """Routers times one factor a module: root mean square over tokens and experts of logits less their mean."""
+    """Routers times one factor a module, so that logits less their mean over experts have a spread of 1."""
     import torch
 
     on = base.loaded.device

@@ -39,7 +39,8 @@ def token_ids(
     for number, row in enumerate(rows):
         if not row or (loaded.limit is not None and len(row) > loaded.limit):
             raise ModelError(
-                f"{loaded.name}: row {number} has {len(row)} tokens, expected 1 to {loaded.limit}; leave it out"
+                f"{loaded.name}: row {number} has {len(row)} tokens, expected 1 to {loaded.limit}; "
+                "leave it out"
             )
     return rows
 

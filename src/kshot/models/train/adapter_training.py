@@ -32,9 +32,10 @@ def train_adapter(
 
     Which weights learn is the adapter's business: all of a LoRA; what its configuration says of a mixture
     (after ``import kshot.peft``). Tensors that did not learn keep their bytes. With held-back rows, the
-    weights with the lowest loss on them are kept, be they those of the start. The loss is on the tokens of the
-    targets alone. The same seed gives the same bytes on the same machine; the base is left as it was.
-    Started by ``accelerate launch``, all processes train together and the first one writes.
+    weights with the lowest loss on them are kept, be they those of the start. The loss is on the tokens of
+    the targets alone, and whatever loss the adapter adds. The same seed gives the same bytes on the same
+    machine; the base is left as it was. Started by ``accelerate launch``, all processes train together and
+    the first one writes: see ``python -m kshot.models.train``.
 
     Args:
         base: The model that the adapter belongs to.
@@ -46,8 +47,8 @@ def train_adapter(
 
     Raises:
         AdapterError: The start is no adapter, or does not fit the base tensor by tensor.
-        ModelError: No row is left to learn from, the folder is not empty, nothing can learn, or the loss is no
-            number.
+        ModelError: No row is left to learn from, the folder is not empty, nothing can learn, or the loss is
+            no number.
 
     Example::
 

@@ -54,8 +54,11 @@ class Context:
         self.mask = mask
         self.cache = cache
 
-    def read(self, ids: Tensor, mask: Tensor, *, keep: int | Tensor = 1) -> Tensor:
-        """Logits (B, U, V) of the places ``keep`` of tokens (B, T), which are then part of the context."""
+    def read(self, ids: Tensor, mask: Tensor, *, keep: int | Tensor = 1, stays: bool = True) -> Tensor:
+        """Logits (B, U, V) of the places ``keep`` of tokens (B, T), which are then part of the context.
+
+        Nothing can be read behind tokens of which it is said that they do not stay.
+        """
         import torch
 
         loaded = self.reader.loaded
@@ -69,7 +72,7 @@ class Context:
             attention_mask=self.mask,
             position_ids=positions,
             past_key_values=self.cache,
-            use_cache=True,
+            use_cache=stays or self.cache is not None,
             logits_to_keep=keep,
         )
         self.cache = out.past_key_values
@@ -107,6 +110,8 @@ def read_shared(
     parts = together_from(rows)
     count = common_prefix(rows, parts) if reader.shares_prefix and len(rows) > 1 else 0
     count = count if count >= _PREFIX_FROM else 0
+    if not count and all(len(row.tails) == 1 and not row.prompt for row in rows):
+        parts = [0] * len(rows)  # nothing is read twice, so one pass is enough
     if count:
         context = Context(reader, experts, torch.zeros(len(experts), 0, dtype=torch.long, device=device))
         context.read(*_filled([rows[0].ids[:count]], len(experts), device))
@@ -134,7 +139,7 @@ def read_tails(context: Context, rows: Sequence[AskedRow], parts: Sequence[int])
     ids, mask = _filled([tail.ids[part:] for part, tail in tails], experts, device)  # (E M, T)
     first = min(tail.start - part for part, tail in tails) - 1
     keep = torch.arange(first, ids.shape[1] - 1, device=device)
-    logits = context.read(ids, mask, keep=keep)  # (E M, U, V)
+    logits = context.read(ids, mask, keep=keep, stays=False)  # (E M, U, V)
     places = [
         (m, t - part - 1 - first)
         for m, (part, tail) in enumerate(tails)
