@@ -50,9 +50,7 @@ CELLS = (
     Cell("miniature base (3 x 128), short prompts"),
     Cell("miniature base (3 x 128), long prompts", prompt=60),
     Cell("Llama 4 x 512, 20 experts", 512, 4, experts=20, prompt=24),
-    Cell(
-        "Llama 4 x 512, 20 experts on q and v", 512, 4, experts=20, prompt=24, every=False, parts=("both",)
-    ),
+    Cell("Llama 4 x 512, 20 experts on q and v", 512, 4, experts=20, prompt=24, every=False, parts=("both",)),
     Cell("Llama 8 x 1024, 20 experts, 8 shots", 1024, 8, experts=20, rows=8, prompt=24, parts=("both",)),
 )
 QUICK = tuple(Cell(cell.name, cell.width, cell.layers, 12, 8, cell.prompt) for cell in CELLS[:3])

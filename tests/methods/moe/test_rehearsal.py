@@ -93,7 +93,10 @@ def test_an_expert_that_knows_next_to_nothing_is_not_asked():
     assert expert.asked == []
 
 
-@pytest.mark.parametrize("rows", [[], [Example("w0 w1", "")], [Example("w0 w1", "A", choices=("A", "B"))] * 9])
+LETTERED = Example("w0 w1", "A", choices=("A", "B"))
+
+
+@pytest.mark.parametrize("rows", [[], [Example("w0 w1", "")], [LETTERED] * 9])
 def test_rows_without_a_free_answer_are_passed_over(rows):
     found = rehearse(Expert(), rows, Template(), pieces=Words(), proposals=200)
     assert (found.rows, found.known, found.asked) == ((), 0, 0)

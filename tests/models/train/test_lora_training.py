@@ -17,7 +17,6 @@ from kshot.errors import ModelError
 from kshot.models.hf.loading import quiet
 from kshot.models.hf.model import HfModel
 from kshot.models.train.lora_training import TrainSettings, train_lora
-from kshot.models.train.rows import IGNORED, collated
 
 TURNS, TARGETS = tiny.conversations(), tiny.targets()
 FAST = TrainSettings(steps=6, learning_rate=1e-2, rank=4, alpha=8, batch_size=3)
@@ -31,17 +30,6 @@ def base(tmp_path_factory):
 
 def nats(model):
     return np.concatenate([losses.nats for losses in model.token_losses(TURNS, TARGETS)])
-
-
-def test_labels_are_exactly_the_tokens_of_the_targets(base):
-    rows = [base.text.encode(c, t) for c, t in zip(TURNS, TARGETS, strict=True)]
-    batch = collated(rows)
-    for i, row in enumerate(rows):
-        learned = [t for t in batch["labels"][i].tolist() if t != IGNORED]
-        assert learned == list(row.ids[row.start :])
-        assert learned[-1] == base.text.end_id
-        assert batch["input_ids"][i][batch["attention_mask"][i] == 1].tolist() == list(row.ids)
-        assert (batch["labels"][i][: row.start] == IGNORED).all()
 
 
 def test_the_first_loss_is_the_scored_loss(base, tmp_path):
@@ -185,30 +173,6 @@ class TestRefusals:
             train_lora(base, TURNS, TARGETS, out=tmp_path / "a", settings=FAST)
         assert [path.name for path in tmp_path.iterdir()] == ["base"]
         assert not any("lora" in name for name, _ in base.model.named_parameters())
-
-    @pytest.mark.parametrize(
-        "options",
-        [{"rank": 0}, {"learning_rate": -1.0}, {"steps": 0}, {"dropout": 1.0}, {"epochs": float("inf")},
-         {"batch_size": 0}, {"warmup_share": -0.1}, {"learning_rate": float("nan")}],
-    )  # fmt: skip
-    def test_bad_settings(self, options):
-        with pytest.raises(ModelError, match=f"training setting {next(iter(options))} is"):
-            TrainSettings(**options)
-
-
-@pytest.mark.parametrize(
-    ("settings", "rows", "steps"),
-    [
-        (TrainSettings(), 5, 20),
-        (TrainSettings(), 50, 130),
-        (TrainSettings(max_steps=100), 50, 100),
-        (TrainSettings(steps=7), 50, 7),
-        (TrainSettings(accumulation=4), 20, 20),
-        (TrainSettings(epochs=0.01), 5, 1),
-    ],
-)
-def test_steps(settings, rows, steps):
-    assert settings.total_steps(rows) == steps
 
 
 def test_no_machine_path_stands_in_the_card(base, tmp_path, monkeypatch):

@@ -213,7 +213,7 @@ class MixtureSection(Section):
     top_k: Count = 2
     train: Literal["joint", "router", "static"] = "joint"
     start: Literal["random", "arrow", "hidden_mean", "phatgoose"] = "random"
-    epochs: Limit = 5
+    epochs: Limit = 10
     learning_rate: Limit | None = Field(default=None, description="Default: by the width of the base model")
     batch_size: Count = 32
     balance: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the balance loss")

@@ -19,7 +19,7 @@ from kshot.methods.moe.watch import Reduce, Seen, token_ids, watched
 from kshot.models.hf.adapted import attach, untouched
 from kshot.models.hf.loading import quiet
 from kshot.models.hf.model import HfModel
-from kshot.models.text.text_format import mask_preview
+from kshot.models.text.text_format import TextFormat
 
 _MOST, _LEAST = 0.95, 0.01
 
@@ -30,7 +30,7 @@ class RouterLoads:
     """What the routers of a mixture did over some rows, all their tokens together.
 
     Attributes:
-        modules: (M,) names within the base model.
+        modules: (M,) names within the base model, in its order.
         experts: (E,) names.
         mean: (M, E) mean gate of each expert; 0 where the module lacks it.
         load: (M, E) its share of the gate mass, rows sum to 1; NaN where the module lacks it.
@@ -89,7 +89,8 @@ class TokenGates:
     """The gates of one row, token by token.
 
     Attributes:
-        tokens: (T,) pieces of text; joined they are the text with its special tokens.
+        tokens: (T,) pieces of text; joined they are the text with its special tokens. A character of several
+            tokens stands at its first one, the others are empty.
         experts: (E,) names.
         gates: (T, E) mean over the modules, each module's gates scaled to sum 1; so rows sum to 1.
         target_from: Place of the first token of the target.
@@ -151,10 +152,22 @@ def token_gates(base: HfModel, folder: str | Path, conversation: Conversation, t
     """
     rows = token_ids(base.loaded, [conversation], [target])
     experts, _, seen = _seen(base, folder, rows, lambda _, gates: _shares(gates))
-    pieces = mask_preview(base.text, conversation, target)
     mean = np.mean(list(seen[0].values()), axis=0)  # (T, E)
-    start = next(place for place, (_, is_target) in enumerate(pieces) if is_target)
-    return TokenGates(tuple(piece for piece, _ in pieces), experts, mean, start)
+    start = base.text.encode(conversation, target).start
+    return TokenGates(_pieces(base.text, rows[0], conversation, target), experts, mean, start)
+
+
+def _pieces(
+    text: TextFormat, ids: Sequence[int], conversation: Conversation, target: Target
+) -> tuple[str, ...]:
+    """(T,) the text of each token; what the tokenizer adds around the text is named as it names it."""
+    full = text.full_text(conversation, target)
+    found, done = [text.backend.id_to_token(token) or "" for token in text.prefix_ids], 0
+    for _, stop in text.backend.encode(full, add_special_tokens=False).offsets:
+        found.append(full[done:stop])
+        done = max(done, stop)
+    found += [text.backend.id_to_token(token) or "" for token in ids[len(found) :]]
+    return tuple(found)
 
 
 def _seen(

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 # where skipping experts was measured to be faster on a CPU; see benchmarks/mixture
 _FEWEST_TOKENS = 64
-_MOVING_COST = 48  # a token's row moved to an expert and back costs about as much as so many ranks
-_MARGIN = 1.25
+_CHOICE_COST = 50  # moving a token's row to an expert and back costs about as much as so many ranks,
+_EXPERT_COST = 5  # and a product of its own for each expert as so many
 
 
 @final
@@ -136,4 +136,4 @@ def is_sparse_cheaper(flat: Tensor, ranks: Sequence[int], k: int) -> bool:
     """
     if flat.device.type != "cpu" or len(flat) < _FEWEST_TOKENS:
         return False
-    return sum(ranks) > _MARGIN * k * (sum(ranks) / len(ranks) + _MOVING_COST)
+    return sum(ranks) > _CHOICE_COST * k + _EXPERT_COST * len(ranks)

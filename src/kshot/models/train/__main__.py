@@ -1,11 +1,11 @@
 """Train what a job file describes: ``python -m kshot.models.train job.json``.
 
-The same under accelerate, one process a device, or several on a CPU::
+The same in several processes, one a device, or several on a CPU::
 
     accelerate launch --multi_gpu --num_processes 4 -m kshot.models.train job.json
-    accelerate launch --cpu --num_processes 2 -m kshot.models.train job.json
+    torchrun --nproc_per_node 2 -m kshot.models.train job.json
 
-A step then learns from ``batch_size * accumulation`` rows in each process; all processes share the epochs. The
+A step then learns from ``batch_size * accumulation`` rows in each process, and an epoch has fewer steps. The
 first process writes the folder and says so. The file is a ``TrainJob``::
 
     {"base": "models/qwen3-0.6b", "rows": "rows.jsonl", "start": "runs/mixture", "out": "runs/trained",

@@ -112,10 +112,10 @@ def _settings(path: Path, given: dict[str, Any]) -> TrainSettings:
     known = {field.name for field in dataclasses.fields(TrainSettings)}
     if unknown := sorted(given.keys() - known):
         raise ModelError(f"{path}: settings: {unknown[0]!r} is none of {', '.join(sorted(known))}")
-    plain = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
-    if "rates" in plain:
-        plain["rates"] = tuple(tuple(pair) for pair in plain["rates"])
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     try:
+        if "rates" in plain:
+            plain["rates"] = tuple((str(fragment), float(rate)) for fragment, rate in plain["rates"])
         return TrainSettings(**plain)
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: settings: {error}") from error

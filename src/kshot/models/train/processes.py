@@ -1,4 +1,4 @@
-"""Several processes that train one adapter, as ``accelerate launch`` starts them: who writes, who agrees."""
+"""Several processes that train one adapter together, started by ``accelerate launch`` or ``torchrun``."""
 
 from __future__ import annotations
 

@@ -179,6 +179,23 @@ def test_what_all_prompts_share_is_read_once_for_each_expert(llama):
     assert shared[1] + prompts[1] == longest - 1
 
 
+def test_losses_of_rows_that_share_nothing_take_one_pass(tmp_path):
+    loaded = tiny.loaded(chat=None)
+    folders = list(save_experts(loaded.model, tmp_path, "llama").values())
+    turns, targets = [tiny.user(text) for text in ("France?", "a b", "x")], TARGETS[:3]
+    asked = []
+    hook = loaded.model.register_forward_pre_hook(
+        lambda _m, _a, options: asked.append((len(options["input_ids"]), options["use_cache"])),
+        with_kwargs=True,
+    )
+    found = group_of(loaded, folders).token_losses(turns, targets)
+    hook.remove()
+    assert asked == [(9, False)]
+    for folder, losses in zip(folders, found, strict=True):
+        for one, other in zip(losses, alone(loaded, folder).token_losses(turns, targets), strict=True):
+            np.testing.assert_allclose(one.nats, other.nats, rtol=1e-5, atol=2e-5)
+
+
 def test_stop_strings_end_replies_as_they_do_alone(llama):
     loaded, folders = llama
     first = group_of(loaded, folders).generate(TURNS, max_new_tokens=10)

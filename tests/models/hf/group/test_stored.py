@@ -18,6 +18,8 @@ from kshot.models.base import LanguageModel, LossModel
 from kshot.models.hf.group import StoredExpert, together
 from kshot.models.hf.group import stored as stored_module
 from kshot.models.hf.group.factors import linear_shapes, stored_factors
+from kshot.models.hf.group.group import can_group
+from kshot.models.hf.loading import assemble
 from kshot.models.hf.model import HfModel
 
 TURNS, TARGETS = tiny.conversations(), tiny.targets()
@@ -164,6 +166,28 @@ def test_an_adapter_that_changes_between_check_and_reading_is_left_to_peft(base,
 def test_a_base_whose_cache_cannot_be_shared_has_no_groups(base, bank, monkeypatch):
     monkeypatch.setattr(stored_module, "can_group", lambda _: False)
     assert [group for _, group in together(experts(base, bank))] == [None] * 5
+
+
+def test_a_base_that_is_spread_over_devices_has_no_groups():
+    loaded = tiny.loaded()
+    assert can_group(loaded)
+    loaded.model.lm_head.to("meta")
+    assert not can_group(loaded)
+
+
+def test_a_base_that_reads_text_in_two_ways_has_two_groups(base, bank):
+    """The same weights, once with the chat template and once plain."""
+    plain = HfModel(
+        assemble(base.model, base.tokenizer, template="plain", batch_tokens=500, name="plain"),
+        base.tokenizer,
+        id="plain",
+    )
+    found = together([*experts(base, bank[:2]), *experts(plain, bank[2:4])])
+    losses = {tuple(at): group.token_losses(TURNS, TARGETS) for at, group in found}
+    assert set(losses) == {(0, 1), (2, 3)}
+    alone = StoredExpert(plain, bank[2]).token_losses(TURNS, TARGETS)
+    for one, other in zip(losses[2, 3][0], alone, strict=True):
+        np.testing.assert_allclose(one.nats, other.nats, rtol=1e-5, atol=2e-5)
 
 
 def test_two_groups_are_in_memory_at_most(base, bank, monkeypatch):

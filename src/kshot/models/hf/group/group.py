@@ -169,8 +169,10 @@ class ExpertGroup:
 
 
 def can_group(base: Loaded) -> bool:
-    """Whether the base's cache can be filled once and read by several rows at positions that are given."""
-    return can_share(base) and cache_kinds(base.model) <= {"DynamicLayer", "DynamicSlidingWindowLayer"}
+    """Whether a base is on one device, and its cache can be filled once and read by several rows."""
+    devices = {parameter.device for parameter in base.model.parameters()}
+    kinds = {"DynamicLayer", "DynamicSlidingWindowLayer"}
+    return len(devices) == 1 and can_share(base) and cache_kinds(base.model) <= kinds
 
 
 def cache_kinds(model: Any) -> set[str]:

@@ -118,12 +118,12 @@ def together(
     judges: dict[int, _Judge] = {}
     for place, expert in enumerate(experts):
         base = _base_of(expert)
-        judge = judges.setdefault(id(base.model), _Judge(base)) if base is not None else None
+        judge = judges.setdefault(id(base), _Judge(base)) if base is not None else None
         factors = judge.factors(expert.folder) if judge else None
         if base is None or factors is None:
             alone.append(place)
         else:
-            fitting.setdefault(id(base.model), (base, []))[1].append((place, factors))
+            fitting.setdefault(id(base), (base, []))[1].append((place, factors))
     for place in alone:  # first, so that what does not fit shows before the long work
         yield [place], None
     for base, members in fitting.values():
