@@ -19,39 +19,48 @@ if TYPE_CHECKING:
     from kshot.runs import Listener
 
 
+TaskName = Annotated[
+    str | None, typer.Argument(help="A task file with knowledge: datasets, or miniature:NAME.")
+]
+Out = Annotated[Path, typer.Option(help="Folder for chosen.jsonl, dropped.jsonl and choice.json.")]
+Shots = Annotated[Path | None, typer.Option(help="Without a task: the shots.")]
+Pool = Annotated[
+    list[Path] | None, typer.Option(help="Without a task: open rows, a file or folder; may be repeated.")
+]
+Guard = Annotated[
+    list[Path] | None,
+    typer.Option(help="Without a task: rows that must not come back, beside the shots; may be repeated."),
+]
+Count = Annotated[int | None, typer.Option(help="Candidates; with --refill, rows; default: 1000")]
+Threshold = Annotated[float | None, typer.Option(help="Cosine of near-duplicates; default: 0.9")]
+Likeness = Annotated[str | None, typer.Option(help="max (default), mean, round_robin, kde or random")]
+Refill = Annotated[bool | None, typer.Option(help="Take further candidates in place of near-duplicates.")]
+Encoder = Annotated[str | None, typer.Option(help="hashing, model, or a sentence-transformers folder.")]
+Text = Annotated[str, typer.Option(help="What is embedded: auto, record or question.")]
+Store = Annotated[
+    Path | None, typer.Option(help="Where vectors are kept for later runs; default: OUT/embeddings.")
+]
+K = Annotated[int | None, typer.Option(help="How many shots to draw; overrides the task file.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the draw; overrides the task file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print choice.json instead of the table.")]
+
+
 def data(
-    task: Annotated[
-        str | None, typer.Argument(help="A task file with knowledge: datasets, or miniature:NAME.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for chosen.jsonl, dropped.jsonl and choice.json.")] = Path(
-        "data"
-    ),
-    shots: Annotated[Path | None, typer.Option(help="Without a task: the shots.")] = None,
-    pool: Annotated[
-        list[Path] | None, typer.Option(help="Without a task: open rows, a file or folder; may be repeated.")
-    ] = None,
-    guard: Annotated[
-        list[Path] | None,
-        typer.Option(help="Without a task: rows that must not come back, beside the shots; may be repeated."),
-    ] = None,
-    count: Annotated[int | None, typer.Option(help="Candidates; with --refill, rows.  [1000]")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Cosine of near-duplicates.  [0.9]")] = None,
-    similarity: Annotated[
-        str | None, typer.Option(help="max, mean, round_robin, kde or random.  [max]")
-    ] = None,
-    refill: Annotated[
-        bool | None, typer.Option(help="Take further candidates in place of near-duplicates.")
-    ] = None,
-    embedder: Annotated[
-        str | None, typer.Option(help="hashing, model, or a sentence-transformers folder.")
-    ] = None,
-    text: Annotated[str, typer.Option(help="What is embedded: auto, record or question.")] = "auto",
-    store: Annotated[
-        Path | None, typer.Option(help="Where vectors are kept for later runs; default: OUT/embeddings.")
-    ] = None,
-    k: Annotated[int | None, typer.Option(help="How many shots to draw; overrides the task file.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draw; overrides the task file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print choice.json instead of the table.")] = False,
+    task: TaskName = None,
+    out: Out = Path("data"),
+    shots: Shots = None,
+    pool: Pool = None,
+    guard: Guard = None,
+    count: Count = None,
+    threshold: Threshold = None,
+    similarity: Likeness = None,
+    refill: Refill = None,
+    embedder: Encoder = None,
+    text: Text = "auto",
+    store: Store = None,
+    k: K = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
 ) -> None:
     """Choose open rows near the shots: guarded against test rows, without near-duplicates."""
     from kshot.cli.progress import listener
@@ -76,10 +85,7 @@ def data(
             refill=section.refill if refill is None else refill,
         )
         choice.write(out)
-    if as_json:
-        print(json.dumps(choice.to_json(), indent=1, ensure_ascii=False))
-        return
-    _show(choice, out)
+    _show(choice, out, as_json)
 
 
 def _check(task: str | None, shots: Path | None, pool: list[Path] | None, text: str) -> None:
@@ -112,6 +118,7 @@ def _of_task(
 
     task = Task.load(task_path(name), k=k, seed=seed)
     encoder = data_embedder(Workbench(task, Run(place, listener=listen)), embedder)
+    text = task.settings.data.text if text == "auto" else text
     found = pool_of(task, encoder, folder=place, text=cast("TextChoice", text), listener=listen)
     return task.shots, found, task.settings.data
 
@@ -141,7 +148,10 @@ def _of_files(
     return rows, embed_pool(passed, store, text=chosen_text, listener=listen), DataSection()
 
 
-def _show(choice: DataChoice, out: Path) -> None:
+def _show(choice: DataChoice, out: Path, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(choice.to_json(), indent=1, ensure_ascii=False))
+        return
     counts = choice.counts()
     print_table(("rows", "count"), counts.items())
     if choice.flagged:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,11 +40,24 @@ def listener() -> Iterator[Listener]:
             elif event == "leaves":
                 for what in fields["what"]:
                     progress.print(f"leaves this machine: {what}", markup=False)
-            elif event == "scoring":
-                text = f"scoring the bank {fields['index'] + 1}/{fields['total']}"
+            elif text := _doing(event, fields):
                 progress.update(bar, description=text)
 
         yield show
+
+
+def _doing(event: str, fields: Mapping[str, Any]) -> str:
+    """What goes on within a system, or nothing."""
+    if event == "scoring":
+        return f"scoring the bank {fields['index'] + 1}/{fields['total']}"
+    if event == "rehearsing":
+        return f"rehearsing {fields['name']} ({fields['index'] + 1}/{fields['total']})"
+    if event == "training":
+        return f"{fields['name']}: step {fields['step']}/{fields['steps']}, loss {fields['loss']:.3f}"
+    if event == "data":
+        of = f"/{fields['of']:,}" if fields.get("of") else ""
+        return f"open rows, {fields['stage']}: {fields['rows']:,}{of}"
+    return ""
 
 
 def _json_line(event: str, **fields: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +63,7 @@ def data_inputs(bench: Workbench) -> dict[str, Any]:
     named = bench.settings.data.embedder
     return {
         "datasets": bench.datasets,
+        "text": bench.settings.data.text,
         "embedder": bench.base_identity if named == "model" else named or bench.embedder_path,
         "guard": bench.protected_identity,
         "template": repr(bench.template),
@@ -77,8 +77,7 @@ def rehearsed_rows(
 
     Answers must be free: for classes and choices nothing is made up. What repeats a test row is dropped.
     """
-    proposals, seed = bench.settings.mixture.rehearse, bench.settings.examples.seed
-    if not proposals or bench.template.kind in ("classification", "choice"):
+    if not bench.settings.mixture.rehearse or bench.template.kind in ("classification", "choice"):
         return (), {}
     formed = (in_task_form(row, bench.template) for row in chosen)
     rows = [*shots, *(row for row in formed if row is not None)]
@@ -86,22 +85,10 @@ def rehearsed_rows(
     def make(folder: Path) -> None:
         made: list[Example] = []
         facts: dict[str, Any] = {}
-        for entry in entries:
-            bench.run.event("rehearsing", name=entry.name)
-            found = rehearse(
-                bench.model.adapted(entry.folder),
-                rows,
-                bench.template,
-                pieces=TextPieces(bench.model.text.backend),
-                proposals=proposals,
-                seed=seed,
-            )
-            kept = bench.guarded(found.rows)
+        for at, entry in enumerate(entries):
+            bench.run.event("rehearsing", name=entry.name, index=at, total=len(entries))
+            kept, facts[entry.name] = _rehearsed(bench, entry, rows)
             made += kept
-            facts[entry.name] = {key: value for key, value in asdict(found).items() if key != "rows"}
-            facts[entry.name] |= {"rows": len(kept), "dropped_by_guard": len(found.rows) - len(kept)}
-            if found.known < FEWEST:
-                facts[entry.name]["note"] = f"answers only {found.known} rows right: nothing to rehearse"
         write_examples(folder / "rows.jsonl", made)
         write_json(folder / "facts.json", facts)
 
@@ -110,11 +97,36 @@ def rehearsed_rows(
         "experts": [(entry.name, entry.content) for entry in entries],
         "rows": [row.id for row in rows],
         "guard": bench.protected_identity,
-        "proposals": proposals,
-        "seed": seed,
+        "proposals": bench.settings.mixture.rehearse,
+        "seed": bench.settings.examples.seed,
         "template": repr(bench.template),
     }
     folder = bench.run.step("rehearsal", inputs, make)
     empty = not (folder / "rows.jsonl").stat().st_size
     rows_made = () if empty else tuple(read_examples(folder / "rows.jsonl", labelled=False).examples)
     return rows_made, json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+
+
+def _rehearsed(
+    bench: Workbench, entry: BankEntry, rows: Sequence[Example]
+) -> tuple[tuple[Example, ...], dict[str, Any]]:
+    """One expert's rows that repeat no test row, and what there is to tell of them."""
+    found = rehearse(
+        bench.model.adapted(entry.folder),
+        rows,
+        bench.template,
+        pieces=TextPieces(bench.model.text.backend),
+        proposals=bench.settings.mixture.rehearse,
+        seed=bench.settings.examples.seed,
+    )
+    kept = bench.guarded(found.rows)
+    facts: dict[str, Any] = {
+        "known": found.known,
+        "asked": found.asked,
+        "threshold": found.threshold,
+        "rows": len(kept),
+        "dropped_by_guard": len(found.rows) - len(kept),
+    }
+    if found.known < FEWEST:
+        facts["note"] = f"answers only {found.known} rows right: nothing to rehearse"
+    return kept, facts

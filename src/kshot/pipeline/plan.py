@@ -101,6 +101,8 @@ def leaving(settings: TaskFile) -> Sequence[str]:
         named.append(("base model", settings.model.base))
     if settings.embedder != "hashing":
         named.append(("embedder", settings.embedder))
+    if settings.data.embedder not in (None, "hashing", "model"):
+        named.append(("embedder", settings.data.embedder or ""))
     named += [("adapter", place) for place in settings.knowledge.adapters]
     named += [("model", place) for place in settings.knowledge.models]
     if settings.knowledge.expert:

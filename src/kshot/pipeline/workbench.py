@@ -216,7 +216,8 @@ class Workbench:
         from kshot.pipeline.choose_data import data_embedder
 
         folder = self.run.folder / "embeddings"
-        return self._pool_of(data_embedder(self), folder=folder, listener=self.run.event)
+        text = self.settings.data.text
+        return self._pool_of(data_embedder(self), folder=folder, text=text, listener=self.run.event)
 
     def guarded(self, rows: Sequence[Example]) -> tuple[Example, ...]:
         """The rows that repeat no shot, no test row, and no labelled row that was not drawn."""

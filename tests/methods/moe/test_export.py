@@ -96,7 +96,7 @@ class TestRank:
         assert np.allclose(small.dense(), best if cut < rank else delta.dense(), atol=1e-9)
         assert whole == pytest.approx(np.square(values).sum())
         assert kept == pytest.approx(np.square(values[: cut if cut < rank else None]).sum())
-        assert small.rank == min(rank, cut)
+        assert small.rank == (min(cut, 4) if cut < rank else rank)
 
     def test_a_rank_wider_than_the_layer(self):
         delta = LoraDelta(np.ones((9, 3)), np.ones((2, 9)), 1.0)
@@ -114,6 +114,16 @@ class TestRank:
         assert {small.rank(module) for module in small.modules} == {2}
         assert told.kept_energy == pytest.approx((small.norm() / big.norm()) ** 2, rel=1e-6)
         assert f"{told.kept_energy:.1%} of the squared norm" in (tmp_path / "cut" / "README.md").read_text()
+
+    def test_a_cut_that_loses_nothing_is_exact(self, tmp_path):
+        from kshot.methods.moe import MixtureSettings, build_mixture
+
+        one = LoraAdapter("one", {"q": LoraDelta(np.ones((3, 4)), np.ones((5, 3)), 1.0)})
+        build_mixture([one, one], out=tmp_path / "m", settings=MixtureSettings(train="static"))
+        told = export_lora(tmp_path / "m", tmp_path / "plain", rank=1)
+        assert told.exact
+        assert told.kept_energy == pytest.approx(1.0, abs=1e-12)
+        assert LoraAdapter.load(told.folder).rank("q") == 1
 
     def test_experts_without_effect(self, tmp_path):
         from kshot.methods.moe import MixtureSettings, build_mixture, fresh_experts

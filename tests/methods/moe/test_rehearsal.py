@@ -1,4 +1,4 @@
-"""What an expert says again: made-up prompts that it answers as surely as those it is known to answer right."""
+"""What an expert says again: made-up prompts that it answers as surely as those it is known to know."""
 
 import numpy as np
 import pytest

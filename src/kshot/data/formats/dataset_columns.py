@@ -108,19 +108,19 @@ class RowMapping:
 
     def _right(self, values: Mapping[str, Any], choices: tuple[str, ...]) -> str:
         answer = self._text("answer", values).strip()
-        names: Sequence[str] = choices
+        names = list(choices)
         if self.answer_is == "letter":
-            names, answer = LETTERS[: len(choices)], answer.upper()
+            names, answer = list(LETTERS[: len(choices)]), answer.upper()
         elif self.answer_is == "position":
             names = [str(number + self.counted_from) for number in range(len(choices))]
         elif self.answer_is == "label":
-            names = self.parts["labels"][0].items(values, self.lookups)
+            names = list(self.parts["labels"][0].items(values, self.lookups))
         if answer not in names or len(names) != len(choices):
             raise DataError(
                 f"the answer {answer[:60]!r} names none of the {len(choices)} choices by {self.answer_is}; "
                 f"expected one of {', '.join(names)[:100]}"
             )
-        return choices[list(names).index(answer)]
+        return choices[names.index(answer)]
 
 
 def _check_parts(parts: Mapping[str, Sequence[FieldTemplate]], answer_is: AnswerIs) -> None:

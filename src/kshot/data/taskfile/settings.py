@@ -202,6 +202,9 @@ class DataSection(Section):
         default=0.9, description="Of two rows whose cosine is above it, the less shot-like falls; 1 keeps all"
     )
     refill: bool = Field(default=False, description="Take further candidates in place of near-duplicates")
+    text: Literal["auto", "record", "question"] = Field(
+        default="auto", description="What of a row is embedded; auto: the record where answers are closed"
+    )
     embedder: Text | None = Field(
         default=None, description="As the task's embedder; `model` takes the base model's hidden states"
     )

@@ -18,6 +18,7 @@ from kshot.models.folders import new_folder
 from kshot.models.lora import LoraAdapter, LoraDelta
 from kshot.models.lora.delta import Doubles, summed
 
+_ROUNDING = 1e-12  # of the squared norm
 MeanGates: TypeAlias = Mapping[str, ArrayLike]
 _CARD = """---
 base_model: {base}
@@ -76,8 +77,8 @@ def export_lora(
     plain, exact = merged(mixture, gates=gates, name=Path(out).name)
     kept = 1.0
     if rank is not None:
-        plain, kept, is_cut = _cut(plain, rank)
-        exact = exact and not is_cut
+        plain, kept = _cut(plain, rank)
+        exact = exact and kept > 1 - _ROUNDING
     with new_folder(Path(out)) as part:
         plain.save(part)
         (part / "README.md").write_text(_card(mixture, exact=exact, kept=kept), encoding="utf-8")
@@ -165,19 +166,18 @@ def _own(mixture: Mixture, module: str, here: np.ndarray) -> Doubles:
     return np.asarray(shares / shares.sum())
 
 
-def _cut(plain: LoraAdapter, rank: int) -> tuple[LoraAdapter, float, bool]:
+def _cut(plain: LoraAdapter, rank: int) -> tuple[LoraAdapter, float]:
     if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
         raise AdapterError(f"the rank of the export is {rank!r}, expected a whole number from 1")
     parts = {module: truncated(delta, rank) for module, delta in plain.modules.items()}
     whole = sum(each[2] for each in parts.values())
     kept = sum(each[1] for each in parts.values()) / whole if whole else 1.0
-    is_cut = any(delta.rank > rank for delta in plain.modules.values())
-    return dataclasses.replace(plain, modules={m: each[0] for m, each in parts.items()}), kept, is_cut
+    return dataclasses.replace(plain, modules={m: each[0] for m, each in parts.items()}), kept
 
 
 def _card(mixture: Mixture, *, exact: bool, kept: float) -> str:
     kind = "exact: it gives what the mixture gives." if exact else "approximate."
-    if kept < 1:
+    if kept < 1 - _ROUNDING:
         kind += f" Its rank was cut; {kept:.1%} of the squared norm are left."
     elif not exact:
         kind += " The router chose for each token; here every token gets the mean gates."

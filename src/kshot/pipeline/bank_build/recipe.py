@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -73,12 +73,14 @@ class BankRecipe:
         return tuple(found)
 
     def training(self, job: Job) -> TrainSettings:
-        """How an adapter is trained: the paper's settings for its bank, the recipe's, the dataset's.
+        """How an adapter is trained: the paper's settings for its bank under the recipe's seed, then what the
+        recipe says for all, then what the dataset says.
 
         Raises:
             ModelError: A value is out of range.
         """
-        return train_settings(train_settings(BANK, self.settings.training), job.entry.training)
+        start = replace(BANK, seed=self.settings.seed)
+        return train_settings(train_settings(start, self.settings.training), job.entry.training)
 
     def files_of(self, entry: DatasetSection) -> tuple[Path, ...]:
         """The local files of a dataset."""

@@ -1,4 +1,4 @@
-"""The work of a build: the base loaded once, one adapter after the other, each moved to its name when it is whole."""
+"""The work of a build: the base loaded once, then adapter after adapter, each put in place when whole."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def _build(bench: Bench, item: Planned, run: Run, share: _Share) -> None:
     home, place = run.folder / item.job.name, run.folder / WORK / item.job.name
     if home.exists() and read_facts(home) is None:
         raise InputError(
-            f"{home.name}: a folder of this name is there whose {FACTS} is missing or damaged; move it away or "
-            "delete it"
+            f"{home.name}: a folder of this name is there whose {FACTS} is missing or damaged; move it away "
+            "or delete it"
         )
     shutil.rmtree(place, ignore_errors=True)
     place.parent.mkdir(exist_ok=True)
