@@ -73,10 +73,10 @@ def test_a_row_that_nobody_can_explain_stays_as_it_was_and_is_listed() -> None:
 
 
 def test_rows_with_reasoning_or_without_an_answer_are_not_asked_about() -> None:
-    has, open_row = Example("x", "y", reasoning="old"), Example("z", "")
-    found = write_reasoning([has, open_row], Scripted({}), template=CHOICE)
-    assert found.rows == (has, open_row)
-    assert (found.written, found.flagged) == ((), ((1, "the row has no answer"),))
+    rows = (Example("x", "y", reasoning="old"), Example("z", ""), Example("p", "a\nb"))
+    found = write_reasoning(rows, Scripted({}), template=CHOICE)
+    assert (found.rows, found.written) == (rows, ())
+    assert found.flagged == ((1, "the row has no answer"), (2, "the answer has several lines"))
 
 
 def test_no_rows() -> None:

@@ -64,7 +64,7 @@ def write_reasoning(
     seed: int = 0,
     on_round: OnRound | None = None,
 ) -> Rationales:
-    """Reasoning for every row that has an answer and no reasoning yet.
+    """Reasoning for every row that has an answer of one line and no reasoning yet.
 
     The first attempt is greedy, later ones are sampled under ``seed``; a row that has its reasoning is not
     asked about again.
@@ -89,7 +89,7 @@ def write_reasoning(
     if attempts < 1:
         raise DataError(f"attempts is {attempts}, expected 1 or more")
     found = list(rows)
-    flagged = {place: "the row has no answer" for place, row in enumerate(rows) if _is_unlabelled(row)}
+    flagged = {p: reason for p, row in enumerate(rows) if (reason := _unfit(row))}
     open_places = [p for p, row in enumerate(rows) if not row.reasoning and p not in flagged]
     asked = set(open_places)
     tokens, usd = 0, 0.0
@@ -182,5 +182,11 @@ def _reasoning(text: str, template: Template) -> str:
     return "\n".join(lines[:last]).strip()
 
 
-def _is_unlabelled(row: Example) -> bool:
-    return not row.reasoning and not row.answer.strip()
+def _unfit(row: Example) -> str:
+    """Why nobody is asked about a row that lacks reasoning; nothing where somebody is."""
+    if row.reasoning:
+        return ""
+    if not row.answer.strip():
+        return "the row has no answer"
+    # such an answer tells its reasons itself, or is a text for which the template has no place beside them
+    return "the answer has several lines" if "\n" in row.answer.strip() and not row.choices else ""

@@ -219,6 +219,13 @@ class TestPhatgoose:
         still = {name: np.zeros_like(gate) for name, gate in gates.items()}
         assert gated_loss(base, experts[0], gates) < 0.99 * gated_loss(base, experts[0], still)
 
+    def test_the_factors_splitting_does_not_matter(self, base, experts):
+        modules = {n: LoraDelta(d.a, d.b / 2, d.scaling * 2) for n, d in experts[0].modules.items()}
+        one = trained_gates(base, experts[0], PAIRS, steps=6)
+        other = trained_gates(base, LoraAdapter("same", modules), PAIRS, steps=6)
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], atol=1e-5)
+
     def test_the_order_of_rows_is_the_seeds(self, base, experts):
         many = PAIRS * 3
         one, two, other = (trained_gates(base, experts[0], many, seed=s, steps=3) for s in (0, 0, 1))

@@ -26,7 +26,8 @@ LINES = (Path(__file__).parent / "fixtures" / "paper_rows.jsonl").read_text(enco
 BANK_TABLE = (
     "ARC-c, ARC-e, WinoGrande, GSM8K, PiQA, CommonSenseQA, RACE, MBPP, MathQA, Esnli, ECQA, CREAK, "
     "GPT4Tools, AQuA, QASC, QED, StrategyQA, SensemakingQA, Toolformer, HellaSwag, SiQA, BoolQ, Dolly, "
-    "WizardLM, ShareGPT, GPT-Teacher-Code, GPT-Teacher-Roleplay, GPT-Teacher-Instruct, WebGPT, Lima, Code-Alpaca, ThoughtSource, "
+    "WizardLM, ShareGPT, "
+    "GPT-Teacher-Code, GPT-Teacher-Roleplay, GPT-Teacher-Instruct, WebGPT, Lima, Code-Alpaca, ThoughtSource, "
     "CAMEL-AI-Society, CAMEL-Code, CAMEL-Math, CAMEL-Physics, CAMEL-Chemistry, CAMEL-Biology"
 )
 # whose names end in _cot_lora_r16 in the lists of experts that the paper's repository has

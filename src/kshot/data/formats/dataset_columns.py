@@ -75,6 +75,7 @@ class RowMapping:
             for part, given in columns.items()
         }
         _check_parts(parts, answer_is)
+        _check_lookups(parts, lookups or {})
         return cls(parts, answer_is, counted_from, lookups or {})
 
     def example(self, values: Mapping[str, Any], *, source: str | None = None) -> Example:
@@ -139,6 +140,17 @@ def _check_parts(parts: Mapping[str, Sequence[FieldTemplate]], answer_is: Answer
         raise DataError("columns: answer and choices go together; without choices the answer is the output")
     if ("labels" in parts) != (answer_is == "label"):
         raise DataError("columns: labels and answer_is: label go together")
+
+
+def _check_lookups(parts: Mapping[str, Sequence[FieldTemplate]], lookups: Lookups) -> None:
+    """A path that no template reads would be a slip that nobody sees."""
+    known = [path for templates in parts.values() for template in templates for path in template.paths]
+    for path in lookups:
+        if path not in known:
+            raise DataError(
+                f"values: {path!r} is read by none of the columns' templates{proposal(path, known)}; "
+                f"they read {', '.join(dict.fromkeys(known))}"
+            )
 
 
 def _conversation(template: FieldTemplate, values: Mapping[str, Any]) -> dict[str, Any]:

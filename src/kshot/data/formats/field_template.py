@@ -90,6 +90,11 @@ class FieldTemplate:
                 pieces.append(_field(match[1], text))
         return cls(text, tuple(piece for piece in [*pieces, text[end:]] if piece != ""))
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What its fields read, in order."""
+        return tuple(piece.path for piece in self.pieces if isinstance(piece, Field))
+
     def render(self, values: Mapping[str, Any], lookups: Lookups | None = None) -> str:
         """The text for one row. ``lookups`` gives, by path, other texts for a column's values.
 

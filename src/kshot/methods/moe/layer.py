@@ -104,7 +104,9 @@ class LoraMoELinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) to (..., out)."""
-        weights = Weights(self.router.weight, list(self.A), list(self.B))
+        # straight from the dictionary: for one token, a ParameterList costs as much as the products
+        a, b = (list(factors._parameters.values()) for factors in (self.A, self.B))
+        weights = Weights(self.router.weight, a, b)  # type: ignore[arg-type]
         out: Tensor = self.base(x)
         return self.mixer.add(out, x, weights, training=self.training)
 

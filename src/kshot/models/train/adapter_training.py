@@ -62,7 +62,7 @@ def train_adapter(
     started = time.perf_counter()
     base.adapted(start)  # refuses what does not fit; PEFT itself would only warn
     with untouched(base.model), quiet():
-        adapted = trainable(base, start, seed=settings.seed)
+        adapted = trainable(base, start)
         fitted = fit(adapted, base, encoded, settings, on_step=on_step)
         if processes.is_first():
             facts = training_facts(encoded, fitted)
@@ -71,12 +71,10 @@ def train_adapter(
     return result_of(out, encoded, fitted, seconds=time.perf_counter() - started)
 
 
-def trainable(base: HfModel, folder: Path, *, seed: int = 0) -> Any:
+def trainable(base: HfModel, folder: Path) -> Any:
     """The PEFT model of a folder that ``base.adapted`` accepts, ready to learn; use inside ``untouched``."""
-    import torch
     from peft import PeftModel
 
-    torch.manual_seed(seed)
     try:
         return PeftModel.from_pretrained(
             base.model, str(folder), is_trainable=True, torch_device=str(base.loaded.device)

@@ -100,10 +100,7 @@ def build_adapter(
         "settings": dataclasses.asdict(settings),
         "loss": _losses(trained, before, after),
     }
-    facts["rows"]["learned"] -= len(trained.too_long)
-    facts["rows"]["held_out"] = len(asked[0])
-    if trained.too_long:
-        facts["rows"]["left_out"][f"more than {settings.max_tokens} tokens"] = len(trained.too_long)
+    _count_too_long(facts["rows"], trained, held_out=len(asked[0]), most=settings.max_tokens)
     write_card(out, facts)
     return facts
 
@@ -160,6 +157,15 @@ def _with_reasoning(bench: Bench, job: Job, rows: DatasetRows, key: str) -> Less
     written = sum(bool(row.reasoning) and not old.reasoning for row, old in zip(found, given, strict=True))
     count = len(rows.learned)
     return Lessons(tuple(found[:count]), tuple(found[count:]), written)
+
+
+def _count_too_long(rows: dict[str, Any], trained: TrainResult, *, held_out: int, most: int) -> None:
+    """Rows that training and measuring passed over move to those left out."""
+    count = len(trained.too_long) + rows["held_out"] - held_out
+    rows["learned"] -= len(trained.too_long)
+    rows["held_out"] = held_out
+    if count:
+        rows["left_out"][f"more than {most} tokens"] = count
 
 
 def _losses(trained: TrainResult, before: float | None, after: float | None) -> dict[str, float | None]:

@@ -5,8 +5,8 @@
     OUT/
     ├── NAME/            a PEFT folder, its card README.md, and kshot.json: there whole or not at all
     ├── bank.json        what was built, what failed and why
-    ├── reasoning/       rows whose reasoning a model wrote, where any were
     ├── events.jsonl     what happened
+    ├── .reasoning/      rows whose reasoning a model wrote, where any were
     └── .building/       the adapter in work
 """
 

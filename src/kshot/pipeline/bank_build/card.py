@@ -10,6 +10,7 @@ from typing import Any
 from kshot.runs import write_json, write_text
 
 FACTS = "kshot.json"
+_NEEDED = frozenset({"name", "key", "weights_sha256", "dataset", "rows", "loss", "seconds"})
 CARD = """---
 base_model: {base}
 library_name: peft
@@ -54,7 +55,7 @@ def read_facts(folder: Path) -> dict[str, Any] | None:
         found = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and found.keys() >= _NEEDED else None
 
 
 def card(facts: Mapping[str, Any]) -> str:

@@ -84,7 +84,7 @@ class BankRecipe:
 
     def files_of(self, entry: DatasetSection) -> tuple[Path, ...]:
         """The local files of a dataset."""
-        return tuple(self.path.parent / Path(name).expanduser() for name in entry.path)
+        return tuple(self.path.parent / _home(name) for name in entry.path)
 
 
 def load_recipe(name: str | Path) -> BankRecipe:
@@ -123,6 +123,13 @@ def recipe_file(name: str | Path) -> Path:
         close = proposal(str(name), SHIPPED) or f": {no_such_path(path)}"
         raise InputError(f"{path}: no recipe file, and no recipe of kshot's ({shipped}){close}")
     return path
+
+
+def _home(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # of a user who does not exist
+        return Path(name)
 
 
 def _checked(data: Mapping[str, Any], tree: YamlTree, path: Path) -> BankRecipe:

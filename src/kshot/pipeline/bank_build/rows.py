@@ -12,7 +12,6 @@ from typing import Any
 from kshot.data.example import Example
 from kshot.data.formats.columns import Layout, detect
 from kshot.data.formats.dataset_columns import RowMapping
-from kshot.data.formats.field_template import FieldTemplate
 from kshot.data.formats.read import SAMPLE_ROWS
 from kshot.data.formats.records import Fault, Record, file_type, read_records
 from kshot.errors import DataError, collected
@@ -91,14 +90,14 @@ def _read(entry: DatasetSection, source: Source) -> tuple[list[Example], list[st
 def _examples(file: Path, name: str, entry: DatasetSection) -> Iterator[Example | str]:
     """Every row as an example, or the sentence that says what is wrong with it."""
     reader: RowMapping | Layout = entry.mapping() or _layout(file, entry)
-    wanted = {FieldTemplate.parse(f"{{{path}?}}"): value for path, value in entry.where.items()}
+    wanted = entry.conditions()
     for found in read_records(file, file_type(file), notes=[]):
         where = f"{name}:{found.line}"
         if isinstance(found, Fault):
             yield f"{where}: {found.sentence}"
             continue
         try:
-            if all(template.render(found.values) == value for template, value in wanted.items()):
+            if all(template.render(found.values) == value for template, value in wanted):
                 yield reader.example(found.values, source=where)
         except DataError as error:
             yield f"{where}: {error}"

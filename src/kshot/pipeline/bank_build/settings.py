@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from kshot.data.formats.columns import RowFormat
 from kshot.data.formats.dataset_columns import AnswerIs, RowMapping
+from kshot.data.formats.field_template import FieldTemplate
 from kshot.data.taskfile.settings import Count, Limit, Section, Seed, Text, Texts
 from kshot.data.template import ReasoningOrder
 from kshot.errors import DataError
@@ -18,6 +19,7 @@ from kshot.models.train import PAPER, TrainSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_TAKEN = frozenset({"bank.json", "events.jsonl", "manifest.json", "steps"})
 PARQUET = "refs/convert/parquet"  # where the hub keeps every dataset as Parquet files
 BANK = dataclasses.replace(PAPER, epochs=3)
 
@@ -27,6 +29,8 @@ def _adapter_name(name: str) -> str:
         raise PydanticCustomError(
             "name", "a name becomes a folder: letters, digits, dots, dashes and underscores, 80 at most"
         )
+    if name.casefold() in _TAKEN:
+        raise PydanticCustomError("name", "this name is taken by a file of the bank's own; choose another")
     return name
 
 
@@ -34,6 +38,15 @@ def _hub_id(name: str) -> str:
     if not _HUB_ID.fullmatch(name):
         raise PydanticCustomError("hub", "this is no id of the hub; expected owner/name")
     return name
+
+
+def _within(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name.startswith("/") or ".." in name.split("/"):
+            raise PydanticCustomError(
+                "files", "expected names within the dataset, such as data/train-*.parquet"
+            )
+    return names
 
 
 def _listed(value: Any) -> Any:
@@ -47,10 +60,10 @@ def _tupled(value: Any) -> Any:
 
 OneOrMore: TypeAlias = Annotated[Texts, BeforeValidator(_listed)]
 _FIELDS: dict[str, Any] = {
-    name: (Annotated[hint | None, BeforeValidator(_tupled)], None)
+    name: (Annotated[hint, BeforeValidator(_tupled)], None)
     for name, hint in get_type_hints(TrainSettings).items()
 }
-# one optional key for each field of TrainSettings
+# one key for each field of TrainSettings; what is not given stays as it was
 TrainingSection: Any = create_model("TrainingSection", __base__=Section, **_FIELDS)
 
 
@@ -88,7 +101,7 @@ class DatasetSection(Section):
     config: Text = "default"
     split: Text = "train"
     revision: Text | None = Field(default=None, description="A branch, tag or commit")
-    files: OneOrMore = Field(
+    files: Annotated[OneOrMore, AfterValidator(_within)] = Field(
         default=(), description="Files within the hub's dataset; default: its Parquet version"
     )
     format: Literal["auto"] | RowFormat = Field(default="auto", description="Of rows without columns")
@@ -123,12 +136,20 @@ class DatasetSection(Section):
             )
         if not self.columns and {"answer_is", "counted_from", "values"} & self.model_fields_set:
             raise PydanticCustomError("columns", "answer_is, counted_from and values need columns")
-        if self.columns:
-            try:
-                self.mapping()
-            except DataError as error:
-                raise PydanticCustomError("columns", "{text}", {"text": str(error)}) from None
+        try:
+            self.mapping()
+            self.conditions()
+        except DataError as error:
+            raise PydanticCustomError("columns", "{text}", {"text": str(error)}) from None
         return self
+
+    def conditions(self) -> tuple[tuple[FieldTemplate, str], ...]:
+        """What ``where`` asks of a row: columns, and the texts that they must hold.
+
+        Raises:
+            DataError: A path is wrong.
+        """
+        return tuple((FieldTemplate.parse(f"{{{path}?}}"), value) for path, value in self.where.items())
 
     def mapping(self) -> RowMapping | None:
         """How rows become examples; None: as kshot reads rows of known formats.

@@ -23,7 +23,7 @@ from kshot.runs import Run
 if TYPE_CHECKING:
     from kshot.models.hf import HfModel
 
-WORK = ".building"
+WORK, REASONING = ".building", ".reasoning"
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _EVERY = 2.0  # seconds between two words on how training goes
 
@@ -71,7 +71,7 @@ def work(
     shutil.rmtree(run.folder / WORK, ignore_errors=True)
     if not todo:
         return done
-    model, notebook = _loaded(base, recipe), run.folder / "reasoning"
+    model, notebook = _loaded(base, recipe), run.folder / REASONING
     bench = Bench(recipe, model, base.name, base.sha256, writer, notebook)
     begun, limit = time.monotonic(), recipe.settings.minutes
     total, past = sum(item.job.weight for item in todo), 0

@@ -149,7 +149,7 @@ def test_neither_group_nor_batch_nor_order_is_felt(llama, whole, experts, rows, 
             assert answers.replies[place] == whole[g].replies[i]
 
 
-@pytest.mark.parametrize("budget", [300, 10_000])
+@pytest.mark.parametrize("budget", [80, 120, 300, 10_000])
 def test_no_batch_is_larger_than_the_budget_and_rows_that_are_done_leave_it(llama, budget):
     loaded, folders = llama
     loaded = dataclasses.replace(loaded, batch_tokens=budget)
@@ -159,7 +159,7 @@ def test_no_batch_is_larger_than_the_budget_and_rows_that_are_done_leave_it(llam
     )
     group_of(loaded, folders).ask(TURNS, targets=TARGETS, choices=CHOICES, decoding=DECODING)
     with_hook.remove()
-    assert max(rows * tokens for rows, tokens in sizes) <= budget
+    assert max(rows * tokens for rows, tokens in sizes if rows > 1) <= budget  # one may be longer
     if budget == 10_000:  # one batch: its steps get narrower
         steps = [rows for rows, tokens in sizes if tokens == 1]
         assert steps == sorted(steps, reverse=True)

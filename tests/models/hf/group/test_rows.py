@@ -9,7 +9,7 @@ from kshot.models.hf.group.rows import AskedRow, _common, common_prefix, togethe
 
 
 def continued(length, shared):
-    return AskedRow(None, None, tuple(range(length)), 5, shared)
+    return AskedRow(None, None, tuple(range(length)), 5, (), shared)
 
 
 def test_rows_that_go_on_keep_as_many_prompt_tokens_behind_as_one_another():

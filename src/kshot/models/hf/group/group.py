@@ -129,11 +129,27 @@ class ExpertGroup:
             return [list(row) for row in zip(*self._together(reader, rows, everybody, decoding), strict=True)]
         found = run_batches(
             [rows[0].tokens for _ in everybody],
-            lambda experts: [line[0] for line in self._together(reader, rows, sorted(experts), decoding)],
+            lambda experts: self._row(reader, rows[0], sorted(experts), decoding),
             batch_tokens=self._base.batch_tokens,
             what=self._base.name,
         )
         return [found]
+
+    def _row(
+        self, reader: Reader, row: AskedRow, experts: Sequence[int], decoding: Decoding | None
+    ) -> list[_Found]:
+        """One row; what is scored is divided only where it is too much for one expert."""
+        if len(experts) > 1 or len(row.tails) < 2:
+            return [line[0] for line in self._together(reader, [row], experts, decoding)]
+        nats = run_batches(
+            [len(tail.ids) for tail in row.tails],
+            lambda tails: self._together(reader, [row.scoring(tails)], experts, None)[0][0].nats,
+            batch_tokens=self._base.batch_tokens,
+            what=self._base.name,
+        )
+        if decoding is None:
+            return [_Found(nats, None)]
+        return [_Found(nats, self._together(reader, [row.replying()], experts, decoding)[0][0].reply)]
 
     def _together(
         self, reader: Reader, rows: Sequence[AskedRow], experts: Sequence[int], decoding: Decoding | None

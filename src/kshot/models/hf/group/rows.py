@@ -26,6 +26,7 @@ class AskedRow:
         choices: What is compared, if so.
         prompt: Tokens that a reply continues; empty where none is wanted.
         budget: Tokens that the reply may have.
+        tails: What is scored: the target, then the choices.
         shared: How many first tokens all of these have in common; the last one is left out, as it predicts
             and is read again with each.
     """
@@ -34,13 +35,18 @@ class AskedRow:
     choices: ChoiceRow | None
     prompt: tuple[int, ...]
     budget: int
+    tails: tuple[Encoded, ...]
     shared: int = 0
 
-    @property
-    def tails(self) -> tuple[Encoded, ...]:
-        """What is scored: the target, then the choices."""
-        scored = () if self.target is None else (self.target,)
-        return scored + (() if self.choices is None else self.choices.choices)
+    @classmethod
+    def of(
+        cls, target: Encoded | None, choices: ChoiceRow | None, prompt: Sequence[int], budget: int
+    ) -> AskedRow:
+        """A row with its tails, and what they share."""
+        tails = (() if target is None else (target,)) + (() if choices is None else choices.choices)
+        sequences = [tail.ids[: tail.start] for tail in tails] + ([tuple(prompt)] if prompt else [])
+        shared = max(_common(sequences) - 1, 0) if sequences else 0
+        return cls(target, choices, tuple(prompt), budget, tails, shared)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -52,6 +58,14 @@ class AskedRow:
         """Tokens that the row takes in a batch."""
         scored = len(self.tails) * max((len(tail.ids) for tail in self.tails), default=0)
         return max(scored, len(self.prompt) + self.budget)
+
+    def scoring(self, places: Sequence[int]) -> AskedRow:
+        """The row with these tails alone, and no reply."""
+        return replace(self, prompt=(), budget=0, tails=tuple(self.tails[place] for place in places))
+
+    def replying(self) -> AskedRow:
+        """The row with its reply alone."""
+        return replace(self, tails=())
 
 
 def asked_rows(
@@ -77,9 +91,8 @@ def asked_rows(
         scored = encoded
     compared = [None] * len(conversations) if choices is None else choice_rows(loaded, conversations, choices)
     written = [] if decoding is None else reply_rows(loaded, conversations, decoding)
-    replies = [(tuple(row.prompt), row.budget) for row in written] or [((), 0)] * len(conversations)
-    rows = [AskedRow(t, c, *reply) for t, c, reply in zip(scored, compared, replies, strict=True)]
-    return [replace(row, shared=_shared(row)) for row in rows]
+    replies = [(row.prompt, row.budget) for row in written] or [([], 0)] * len(conversations)
+    return [AskedRow.of(t, c, *reply) for t, c, reply in zip(scored, compared, replies, strict=True)]
 
 
 def together_from(rows: Sequence[AskedRow]) -> list[int]:
@@ -96,12 +109,6 @@ def together_from(rows: Sequence[AskedRow]) -> list[int]:
 def common_prefix(rows: Sequence[AskedRow], parts: Sequence[int]) -> int:
     """How many first tokens the shared parts of all rows have in common."""
     return _common([row.ids[:part] for row, part in zip(rows, parts, strict=True)])
-
-
-def _shared(row: AskedRow) -> int:
-    """See ``AskedRow.shared``."""
-    sequences = [tail.ids[: tail.start] for tail in row.tails] + ([row.prompt] if row.prompt else [])
-    return max(_common(sequences) - 1, 0) if sequences else 0
 
 
 def _common(sequences: Sequence[tuple[int, ...]]) -> int:
