@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+import tempfile
 from pathlib import Path
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -11,13 +12,19 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 def main() -> None:
     """Runs each benchmark in turn; says which are left out and why."""
-    sys.argv = ["benchmarks.miniature"]
-    runpy.run_module("benchmarks.miniature", run_name="__main__")
+    for name in ("miniature", "expert_choice", "data_selection", "bank_scoring", "mixture"):
+        _run(name)
+    with tempfile.TemporaryDirectory() as work:
+        _run("open_knowledge", "--work", work)
     if (DATA / "tweeteval").is_dir():
-        sys.argv = ["benchmarks.tweets", "--data", str(DATA)]
-        runpy.run_module("benchmarks.tweets", run_name="__main__")
+        _run("tweets", "--data", str(DATA))
     else:
         print("benchmarks.tweets left out: give its data with `python -m benchmarks.tweets --data DIR`")
+
+
+def _run(name: str, *arguments: str) -> None:
+    sys.argv = [f"benchmarks.{name}", *arguments]
+    runpy.run_module(f"benchmarks.{name}", run_name="__main__")
 
 
 if __name__ == "__main__":

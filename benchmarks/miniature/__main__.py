@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from kshot.data.task import Task
+from kshot.miniature import task_file
+from kshot.pipeline.run import run_task
 
 CELLS = (
     ("mixed", 5),
@@ -29,9 +31,9 @@ SYSTEMS = (
 
 
 def scores(task: str, k: int, out: Path) -> dict[str, dict[str, object]]:
-    """One ``kshot run``; the systems of its report by name."""
-    command = [sys.executable, "-m", "kshot", "run", f"miniature:{task}", "--k", str(k), "--out", str(out)]
-    subprocess.run(command, check=True, capture_output=True)
+    """One run of these systems and the single adapters; the systems of its report by name."""
+    loaded = Task.load(task_file(task), k=k).with_systems((*SYSTEMS[:-1], "adapters"))
+    run_task(loaded, out, listener=lambda *_, **__: None)
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     return {system["name"]: system for system in report["systems"]}
 

@@ -88,6 +88,11 @@ def test_reasoning_first_ends_with_the_answer_line() -> None:
     assert accepted(row, reply, LAST) == ("Fire gives off heat.", "")
     assert LAST.target(Example("q", "fire", ("ice", "fire"), "Fire gives off heat.")).text == reply.text
     assert accepted(row, Reply("Fire gives off heat."), LAST)[0] == ""
+    assert accepted(row, Reply("So.\nAnswer:\nB"), LAST) == ("", "the reply has an answer and no reasoning")
+    assert (
+        accepted(row, Reply("So.\nAnswer:\nAnswer: B"), LAST)[1]
+        == "the reasoning holds an answer line of its own"
+    )
     assert accepted(row, Reply("Answer: B"), LAST) == ("", "the reply has an answer and no reasoning")
 
 

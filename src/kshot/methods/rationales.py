@@ -144,11 +144,9 @@ def accepted(row: Example, reply: Reply, template: Template) -> tuple[str, str]:
     text = _reasoning(reply.text, template)
     if not text:
         return "", "the reply has an answer and no reasoning"
-    # as the target will read: reasoning that holds an answer line of its own must not change the answer
-    whole = template.target(replace(row, reasoning=text)).text
-    if not _agrees(_stated(whole, template), gold, template):
-        return "", "the reasoning states another answer than the row's"
-    return text, ""
+    # an answer line inside the reasoning must not change how the target as a whole is read
+    read, plain = (template.answer_in(template.target(replace(row, reasoning=r)).text) for r in (text, "so"))
+    return (text, "") if read == plain else ("", "the reasoning holds an answer line of its own")
 
 
 def _asked(
@@ -178,8 +176,8 @@ def _reasoning(text: str, template: Template) -> str:
     lines = text.strip().splitlines()
     if template.reasoning == "answer_first":
         return "\n".join(lines[1:]).strip()
-    last = max(at for at, line in enumerate(lines) if template.answer_in(line) is not None)
-    return "\n".join(lines[:last]).strip()
+    stated = [at for at, line in enumerate(lines) if template.answer_in(line) is not None]
+    return "\n".join(lines[: stated[-1]]).strip() if stated else ""
 
 
 def _unfit(row: Example) -> str:

@@ -42,6 +42,9 @@ def test_a_choice_row_by_its_own_labels_and_by_text() -> None:
         "answer": "{key}",
     }
     assert RowMapping.of(columns, answer_is="label").example(own).letter == "B"
+    own["choices"] = {"text": ["ice", "fire"], "label": ["1", "2", "3"]}
+    with pytest.raises(DataError, match="'2' names none of the 2 choices by label"):
+        RowMapping.of(columns, answer_is="label").example(own)
     assert RowMapping.of(CHOICE, answer_is="text").example(OPTIONS | {"a": "ice"}).letter == "A"
 
 

@@ -36,6 +36,12 @@ def test_settings_of_the_paper_of_the_recipe_and_of_the_dataset(tmp_path: Path) 
     assert recipe.name == "bank"
 
 
+def test_without_settings_a_bank_is_trained_as_the_paper_s(tmp_path: Path) -> None:
+    mine = load_recipe(write(tmp_path, GOOD.split("\n", 1)[1]))
+    paper = load_recipe("paper")
+    assert mine.training(mine.jobs()[2]) == paper.training(paper.jobs()[0])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -54,7 +60,10 @@ def test_settings_of_the_paper_of_the_recipe_and_of_the_dataset(tmp_path: Path) 
             GOOD.replace("epochs: 2", "epochs: two"),
             "bank.yaml:3: training.epochs is 'two', expected a number",
         ),
-        (GOOD.replace("epochs: 2", "epochs: null"), "bank.yaml:3: training.epochs is null, expected a number"),
+        (
+            GOOD.replace("epochs: 2", "epochs: null"),
+            "bank.yaml:3: training.epochs is null, expected a number",
+        ),
         (GOOD.replace("epochs: 2", "epochs: -2"), "bank.yaml:3: training setting epochs is -2"),
         (GOOD.replace("name: smith, ", ""), "bank.yaml:3: key 'name' is missing; every dataset needs one"),
         (GOOD.replace("name: smith", "name: ../x"), "bank.yaml:3: name: a name becomes a folder"),
