@@ -23,6 +23,8 @@ VERBS = (
     "moe export",
     "compare",
     "bank",
+    "bank build",
+    "bank recipe",
     "bank scan",
     "bank audit",
     "config-schema",

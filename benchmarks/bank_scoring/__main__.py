@@ -129,13 +129,16 @@ def main() -> None:
     """Prints the tables as they grow; writes them to --out at the end."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bank_scoring")
     parser.add_argument("--quick", action="store_true", help="a few minutes, smaller cells")
+    parser.add_argument("--only", default="", help="cells whose name has this in it; none: memory alone")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     head = f"| base and rows | asked | kshot, groups | {' | '.join(OTHERS)} |"
     lines = [head, "|---|---|--:|" + "--:|" * len(OTHERS)]
     for cell in QUICK if options.quick else CELLS:
-        lines += measured(cell)
-    lines += ["", *memory_table(quick=options.quick)]
+        if options.only in cell.name:
+            lines += measured(cell)
+    if options.only in ("", "none"):
+        lines += ["", *memory_table(quick=options.quick)]
     print("\n".join(lines))
     if options.out:
         options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -96,7 +96,7 @@ def main() -> None:
     more = [scores("mixed", seed, REST, options.work) for seed in range(options.rest)]
     both = [one | other for one, other in zip(found, more, strict=True)]
     lines += ["", f"## mixed, everything, {options.rest} draws", "", *table("mixed", both)]
-    print("\n".join(lines[-2 - len(both) :]), flush=True)
+    print("\n".join(lines), flush=True)
     if options.out:
         options.out.write_text("\n".join(lines).lstrip() + "\n", encoding="utf-8")
 

@@ -97,11 +97,17 @@ def test_no_test_row_was_learned_from(finished):
     test = {row.prompt for row in finished.report.rows}
     learned = [*finished.folder.glob("steps/chosen-data/*/chosen.jsonl")]
     learned += finished.folder.glob("steps/rehearsal/*/rows.jsonl")
-    assert len(learned) == 2
-    for file in learned:
-        prompts = [json.loads(line)["prompt"] for line in file.read_text(encoding="utf-8").splitlines()]
-        assert prompts
-        assert not [prompt for prompt in prompts if prompt.split("\n")[-1] in test]
+    lines = [line for file in learned for line in file.read_text(encoding="utf-8").splitlines()]
+    prompts = [json.loads(line)["prompt"] for line in lines]
+    assert len(learned) == 4  # one choice of data, three experts
+    assert len(prompts) > 100
+    assert not [prompt for prompt in prompts if prompt.split("\n")[-1] in test]
+
+
+def test_what_is_handed_over_says_what_peft_needs(finished):
+    card = finished.specialist / "README.md" if finished.specialist else None
+    if card is not None and finished.report.recommended == MIXTURE:
+        assert "import kshot.peft" in card.read_text(encoding="utf-8")
 
 
 def test_a_second_process_gives_the_same_bytes(finished, tmp_path):

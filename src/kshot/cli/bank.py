@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
+from kshot.cli import bank_build
 from kshot.cli.tables import print_table
 
-app = typer.Typer(help="Look at a folder of adapters.", no_args_is_help=True)
+app = typer.Typer(help="Build and look at folders of adapters.", no_args_is_help=True)
+app.command("build")(bank_build.build)
+app.command("recipe")(bank_build.recipe)
 Folder = Annotated[str, typer.Argument(metavar="BANK", help="A folder of adapter folders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

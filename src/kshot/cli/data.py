@@ -64,27 +64,32 @@ def data(
 ) -> None:
     """Choose open rows near the shots: guarded against test rows, without near-duplicates."""
     from kshot.cli.progress import listener
+    from kshot.data.formats import write_examples
     from kshot.methods.select_data import Selector
-    from kshot.pipeline.choose_data import choose_data
+    from kshot.pipeline.choose_data import choose_data, training_rows
 
     _check(task, shots, pool, text)
     Selector(cast("Similarity", similarity or "max"))  # a wrong name is told before any work
     place = store or out / "embeddings"
     with listener() as listen:
         if task is not None:
-            split, found, section = _of_task(task, k, seed, embedder, text, place, listen)
+            split, found, section, drawn = _of_task(task, k, seed, embedder, text, place, listen)
         else:
-            split, found, section = _of_files(cast("Path", shots), pool, guard, embedder, text, place, listen)
+            given = cast("Path", shots)
+            split, found, section, drawn = _of_files(given, pool, guard, embedder, text, place, listen)
         named = cast("Similarity", similarity or section.similarity)
         choice = choose_data(
             split,
             found,
             count=section.count if count is None else count,
             threshold=section.threshold if threshold is None else threshold,
-            similarity=Selector(named, seed=seed or 0),
+            similarity=Selector(named, seed=drawn if seed is None else seed),
             refill=section.refill if refill is None else refill,
         )
         choice.write(out)
+        write_examples(
+            out / "train.jsonl", training_rows(split, choice.rows, seed=drawn if seed is None else seed)
+        )
     _show(choice, out, as_json)
 
 
@@ -108,7 +113,7 @@ def _of_task(
     text: str,
     place: Path,
     listen: Listener,
-) -> tuple[tuple[Example, ...], EmbeddedPool, DataSection]:
+) -> tuple[tuple[Example, ...], EmbeddedPool, DataSection, int]:
     from kshot.cli.places import task_path
     from kshot.data.task import Task
     from kshot.pipeline.choose_data import data_embedder
@@ -120,7 +125,7 @@ def _of_task(
     encoder = data_embedder(Workbench(task, Run(place, listener=listen)), embedder)
     text = task.settings.data.text if text == "auto" else text
     found = pool_of(task, encoder, folder=place, text=cast("TextChoice", text), listener=listen)
-    return task.shots, found, task.settings.data
+    return task.shots, found, task.settings.data, task.settings.examples.seed
 
 
 def _of_files(
@@ -131,7 +136,7 @@ def _of_files(
     text: str,
     place: Path,
     listen: Listener,
-) -> tuple[tuple[Example, ...], EmbeddedPool, DataSection]:
+) -> tuple[tuple[Example, ...], EmbeddedPool, DataSection, int]:
     from kshot.data.formats import read_examples
     from kshot.data.taskfile.settings import DataSection
     from kshot.models.embed import load_embedder
@@ -145,7 +150,7 @@ def _of_files(
     store = EmbeddingStore(place / slug(encoder.id), encoder)
     passed = guard_pool(dataset_files(pool or ()), protected, listener=listen)
     chosen_text = cast("RowText", "record" if text == "auto" else text)
-    return rows, embed_pool(passed, store, text=chosen_text, listener=listen), DataSection()
+    return rows, embed_pool(passed, store, text=chosen_text, listener=listen), DataSection(), 0
 
 
 def _show(choice: DataChoice, out: Path, as_json: bool) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import random
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +23,12 @@ from kshot.runs import write_json
 
 if TYPE_CHECKING:
     from kshot.models.train import TrainResult, TrainRows
+    from kshot.models.train.fit import OnStep
 
 FACTS = "knowledge.json"
-_ALLOWED_HELD_BACK = 40  # shots from which on some are kept apart to stop by
+_FEWEST_TO_HOLD_BACK = 40  # shots from which on some are kept apart to stop by
+_NARROW = 1024  # below this width all rows of a step fit at once
+_SCALAR_RATE = 0.02  # one scalar an expert and layer needs larger steps than a matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ def blend_system(bench: Workbench, shots: Sequence[Example], artifact: Path, *, 
 def blend_inputs(bench: Workbench, blend: Blend) -> str:
     """What else a blend depends on: the task file's sections, the bank, the datasets."""
     sections = {name: getattr(bench.settings, name).model_dump() for name in ("experts", "data", "mixture")}
-    depends: dict[str, Any] = {"blend": repr(blend), "sections": sections}
+    told = {f.name: getattr(blend, f.name) for f in fields(blend) if f.name not in ("note", "weight")}
+    depends: dict[str, Any] = {"blend": told, "sections": sections, "guard": bench.protected_identity}
     if blend.data != "none" and bench.settings.knowledge.datasets:
         depends |= data_inputs(bench)
     return json.dumps(depends, sort_keys=True, default=str)
@@ -92,20 +95,17 @@ def _entries(
     bench: Workbench, shots: Sequence[Example], blend: Blend, facts: dict[str, Any]
 ) -> tuple[BankEntry, ...]:
     """The experts of the bank that it is made of; fills in why."""
-    size, seed = bench.settings.experts.size, bench.settings.examples.seed
+    size = bench.settings.experts.size
     if blend.experts == "none":
         return ()
     if blend.experts == "random":
-        count = 1 if blend.form in ("tuned", "adapter") else min(size, len(bench.experts))
-        drawn = tuple(random.Random(seed).sample(bench.experts, count))
-        facts["experts"] = [entry.name for entry in drawn]
-        return drawn
-    choice = chosen_experts(bench, shots, rule=blend.rule)
-    entries = choice.entries
-    if blend.experts in ("first", "fresh"):
-        entries = entries[:1]
-    elif blend.experts == "copies":
-        entries = entries[:1] * size
+        count = 1 if blend.form in ("tuned", "adapter") else size
+        choice = chosen_experts(bench, shots, rule="random", size=count)
+    elif blend.experts == "chosen":
+        choice = chosen_experts(bench, shots, rule=blend.rule)
+    else:  # the best one alone, by the sum of its ranks
+        choice = chosen_experts(bench, shots, rule="ranks", size=1)
+    entries = choice.entries * size if blend.experts == "copies" else choice.entries
     facts["experts"] = [entry.name for entry in entries]
     facts["choice"] = choice.to_json()
     return entries
@@ -133,9 +133,9 @@ def _join(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Ble
         from kshot.models.train import train_lora
 
         rows = _lessons(bench, shots, blend, made)
-        result = train_lora(
-            bench.model, rows.conversations, rows.targets, out=artifact, settings=_training(bench)
-        )
+        asked, told, how = rows.conversations, rows.targets, _training(bench)
+        on_step = _teller(bench, blend)
+        result = train_lora(bench.model, asked, told, out=artifact, settings=how, on_step=on_step)
         made.facts["training"] = _told(result, "a new adapter")
     elif blend.form == "tuned":
         _train_on(bench, shots, artifact, blend, made, made.entries[0].folder)
@@ -148,7 +148,7 @@ def _mixed(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Bl
 
     asked, seed = bench.settings.mixture, bench.settings.examples.seed
     learns = blend.learns or asked.train
-    start = blend.start or asked.start
+    start = "random" if blend.experts == "fresh" else blend.start or asked.start
     settings = MixtureSettings(
         top_k=len(made.adapters) if blend.dense else min(asked.top_k, len(made.adapters)),
         train=learns,
@@ -161,7 +161,7 @@ def _mixed(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Bl
     if learns != "static" and start != "random":
         from kshot.methods.moe.starts import router_start
 
-        own = _own_rows(bench, shots, made) if start in ("hidden_mean", "phatgoose") else None
+        own = _own_rows(bench, shots, made) if blend.start != "arrow" else None
         routers = router_start(start, made.adapters, base=bench.model, rows=own, seed=seed)
     if not blend.trained:
         build_mixture(made.adapters, out=artifact, settings=settings, routers=routers)
@@ -195,23 +195,27 @@ def _train_on(
 
     rows = _lessons(bench, shots, blend, made)
 
+    learns = blend.learns or bench.settings.mixture.train
+    settings = _training(bench, scalars=blend.form == "mixture" and learns == "static")
+    told = _teller(bench, blend)
+    result = train_adapter(bench.model, rows, start=start, out=artifact, settings=settings, on_step=told)
+    what = {"joint": "routers and experts", "router": "routers", "static": "one weight an expert and layer"}
+    made.facts["training"] = _told(result, what[learns] if blend.form == "mixture" else "the adapter")
+
+
+def _teller(bench: Workbench, blend: Blend) -> OnStep:
     def told(step: int, steps: int, loss: float) -> None:
         if step % 20 == 0 or step == steps:
             bench.run.event("training", name=blend.name, step=step, steps=steps, loss=loss)
 
-    result = train_adapter(
-        bench.model, rows, start=start, out=artifact, settings=_training(bench), on_step=told
-    )
-    what = {"joint": "routers and experts", "router": "routers", "static": "one weight an expert and layer"}
-    learns = blend.learns or bench.settings.mixture.train
-    made.facts["training"] = _told(result, what[learns] if blend.form == "mixture" else "the adapter")
+    return told
 
 
 def _lessons(bench: Workbench, shots: Sequence[Example], blend: Blend, made: _Made) -> TrainRows:
     asked = bench.settings.mixture
     share = asked.hold_back
     if share == "auto":
-        share = 0.2 if len(shots) >= _ALLOWED_HELD_BACK and blend.form == "mixture" else 0.0
+        share = 0.2 if len(shots) >= _FEWEST_TO_HOLD_BACK and blend.form == "mixture" else 0.0
     return lessons(
         Rows(shots, made.chosen, made.made_up),
         bench.template,
@@ -221,14 +225,21 @@ def _lessons(bench: Workbench, shots: Sequence[Example], blend: Blend, made: _Ma
     )
 
 
-def _training(bench: Workbench) -> Any:
+def _training(bench: Workbench, *, scalars: bool = False) -> Any:
     from kshot.models.train import TrainSettings
 
     asked = bench.settings.mixture
+    width = bench.model.model.config.get_text_config().hidden_size
+    at_a_time = min(asked.batch_size, asked.rows_at_a_time or (asked.batch_size if width < _NARROW else 2))
+    rate = asked.learning_rate or bench.model.learning_rate
     return TrainSettings(
         epochs=asked.epochs,
-        learning_rate=asked.learning_rate or bench.model.learning_rate,
-        batch_size=asked.batch_size,
+        learning_rate=rate,
+        rates=(("router", _SCALAR_RATE / rate),) if scalars else (),
+        batch_size=at_a_time,
+        accumulation=-(-asked.batch_size // at_a_time),
+        max_tokens=asked.max_tokens,
+        gradient_checkpointing=asked.gradient_checkpointing,
         weight_decay=1e-4,
         seed=bench.settings.examples.seed,
         max_steps=100_000,

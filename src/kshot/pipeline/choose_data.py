@@ -115,8 +115,8 @@ class DataChoice:
             "points": [point.to_json() for point in self.points],
         }
 
-    def write(self, folder: Path) -> None:
-        """Writes ``chosen.jsonl``, ``dropped.jsonl`` and ``choice.json`` into a folder.
+    def write(self, folder: Path, *, dropped: bool = True) -> None:
+        """Writes ``chosen.jsonl``, ``choice.json`` and, a line for each row left, ``dropped.jsonl``.
 
         Raises:
             DataError: A file of the pool was changed.
@@ -125,7 +125,8 @@ class DataChoice:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_examples(folder / "chosen.jsonl", self.rows)
-            write_atomically(folder / "dropped.jsonl", self._dropped_lines())
+            if dropped:
+                write_atomically(folder / "dropped.jsonl", self._dropped_lines())
             write_json(folder / "choice.json", self.to_json())
         except OSError as error:
             raise RunError(f"{folder}: cannot be written ({error.strerror or error})") from error

@@ -10,7 +10,7 @@ from typing import Any
 from kshot.data.example import Example
 from kshot.data.formats import read_examples, write_examples
 from kshot.data.taskfile.settings import DataSection
-from kshot.methods.moe.rehearsal import FEWEST, rehearse
+from kshot.methods.moe.rehearsal import FEWEST, Budget, rehearse
 from kshot.methods.select_data import Selector
 from kshot.models.bank import BankEntry
 from kshot.models.text.pieces import TextPieces
@@ -21,14 +21,15 @@ from kshot.pipeline.workbench import Workbench
 from kshot.runs import write_json
 
 Shots = Sequence[Example]
+_MOST_TOLD = 100_000  # in larger pools dropped rows are counted; `kshot data` lists them
 
 
-def chosen_experts(bench: Workbench, shots: Shots, *, rule: str | None = None) -> ExpertChoice:
+def chosen_experts(
+    bench: Workbench, shots: Shots, *, rule: str | None = None, size: int | None = None
+) -> ExpertChoice:
     """The experts that the task file's rule, or another, chooses by these shots."""
-    settings = bench.settings.experts
-    return choose_experts(
-        bench, shots, settings=settings.model_copy(update={"rule": rule}) if rule else settings
-    )
+    changes = {name: value for name, value in (("rule", rule), ("size", size)) if value is not None}
+    return choose_experts(bench, shots, settings=bench.settings.experts.model_copy(update=changes))
 
 
 def chosen_rows(
@@ -49,7 +50,7 @@ def chosen_rows(
             similarity=selector,
             refill=section.refill,
         )
-        choice.write(folder)
+        choice.write(folder, dropped=len(bench.pool.guarded.keys) <= _MOST_TOLD)
 
     inputs = data_inputs(bench) | {"data": section.model_dump(), "seed": seed, "shots": [s.id for s in shots]}
     folder = bench.run.step("chosen data", inputs, make)
@@ -60,11 +61,10 @@ def chosen_rows(
 
 def data_inputs(bench: Workbench) -> dict[str, Any]:
     """What choices of open data depend on, beside the shots and the options."""
-    named = bench.settings.data.embedder
     return {
         "datasets": bench.datasets,
         "text": bench.settings.data.text,
-        "embedder": bench.base_identity if named == "model" else named or bench.embedder_path,
+        "embedder": bench.data_embedder.id,
         "guard": bench.protected_identity,
         "template": repr(bench.template),
     }
@@ -81,52 +81,41 @@ def rehearsed_rows(
         return (), {}
     formed = (in_task_form(row, bench.template) for row in chosen)
     rows = [*shots, *(row for row in formed if row is not None)]
+    made: list[Example] = []
+    facts: dict[str, Any] = {}
+    for at, entry in enumerate(entries):
+        bench.run.event("rehearsing", name=entry.name, index=at, total=len(entries))
+        folder = _rehearsal(bench, entry, rows, most=len(shots) + len(chosen))
+        facts[entry.name] = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+        if facts[entry.name]["rows"]:
+            made += read_examples(folder / "rows.jsonl", labelled=False).examples
+    return tuple(made), facts
+
+
+def _rehearsal(bench: Workbench, entry: BankEntry, rows: Sequence[Example], *, most: int) -> Path:
+    """The folder of one expert's rows that repeat no test row, and of what there is to tell of them."""
+    asked, seed = bench.settings.mixture.rehearse, bench.settings.examples.seed
+    budget = Budget(asked, most, bench.max_new_tokens)
 
     def make(folder: Path) -> None:
-        made: list[Example] = []
-        facts: dict[str, Any] = {}
-        for at, entry in enumerate(entries):
-            bench.run.event("rehearsing", name=entry.name, index=at, total=len(entries))
-            kept, facts[entry.name] = _rehearsed(bench, entry, rows)
-            made += kept
-        write_examples(folder / "rows.jsonl", made)
+        pieces = TextPieces(bench.model.text.backend)
+        expert = bench.model.adapted(entry.folder)
+        found = rehearse(expert, rows, bench.template, pieces=pieces, budget=budget, seed=seed)
+        kept = bench.unseen(found.rows)
+        facts: dict[str, Any] = {"known": found.known, "asked": found.asked, "threshold": found.threshold}
+        facts |= {"rows": len(kept), "dropped_by_guard": len(found.rows) - len(kept)}
+        if found.known < FEWEST:
+            facts["note"] = f"answers only {found.known} rows right: nothing to rehearse"
+        write_examples(folder / "rows.jsonl", kept)
         write_json(folder / "facts.json", facts)
 
     inputs = {
         "base": bench.base_identity,
-        "experts": [(entry.name, entry.content) for entry in entries],
+        "expert": [entry.name, entry.content],
         "rows": [row.id for row in rows],
         "guard": bench.protected_identity,
-        "proposals": bench.settings.mixture.rehearse,
-        "seed": bench.settings.examples.seed,
+        "budget": repr(budget),
+        "seed": seed,
         "template": repr(bench.template),
     }
-    folder = bench.run.step("rehearsal", inputs, make)
-    empty = not (folder / "rows.jsonl").stat().st_size
-    rows_made = () if empty else tuple(read_examples(folder / "rows.jsonl", labelled=False).examples)
-    return rows_made, json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-
-
-def _rehearsed(
-    bench: Workbench, entry: BankEntry, rows: Sequence[Example]
-) -> tuple[tuple[Example, ...], dict[str, Any]]:
-    """One expert's rows that repeat no test row, and what there is to tell of them."""
-    found = rehearse(
-        bench.model.adapted(entry.folder),
-        rows,
-        bench.template,
-        pieces=TextPieces(bench.model.text.backend),
-        proposals=bench.settings.mixture.rehearse,
-        seed=bench.settings.examples.seed,
-    )
-    kept = bench.guarded(found.rows)
-    facts: dict[str, Any] = {
-        "known": found.known,
-        "asked": found.asked,
-        "threshold": found.threshold,
-        "rows": len(kept),
-        "dropped_by_guard": len(found.rows) - len(kept),
-    }
-    if found.known < FEWEST:
-        facts["note"] = f"answers only {found.known} rows right: nothing to rehearse"
-    return kept, facts
+    return bench.run.step("rehearsal", inputs, make)

@@ -120,7 +120,8 @@ def exported(mixture: Path, out: Path, on: OnRows | None, *, rank: int | None = 
         AdapterError: It is no mixture, or does not fit the base.
         InputError: A routed mixture has no base and rows.
     """
-    static = read_mixture(mixture).settings.gates == "static"
+    found = read_mixture(mixture)
+    static = found.settings.gates == "static" or len(found.adapters) == 1
     if on is None and not static:
         raise InputError(
             "a routed mixture is exported by its mean gates: give --base and --rows to measure them"

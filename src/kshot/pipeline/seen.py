@@ -69,10 +69,10 @@ def _training(facts: Mapping[str, Any]) -> TrainingFacts:
 def _agreement(
     task: Task, outcomes: Sequence[Outcome], main: Outcome, facts: Mapping[str, Any]
 ) -> AgreementFacts | None:
-    """None where a single expert behind the system was not asked about the rows."""
+    """None where a single expert was not asked about the rows, or splits have experts of their own."""
     names = list(dict.fromkeys(facts.get("experts", ())))
     alone = {o.recipe.name.removeprefix("adapter: "): o for o in outcomes if o.recipe.single_adapter}
-    if not names or any(name not in alone for name in names):
+    if not names or any(name not in alone for name in names) or len(set(main.artifacts)) > 1:
         return None
     right = np.array([per_row(task, alone[name]) == 1 for name in names])
     rows = agreement(right, per_row(task, main) == 1)

@@ -142,5 +142,14 @@ def _card(bench: Workbench, report: RunReport, system: System, files: Sequence[s
     lines += [f"- base model: `{bench.base_path}`"] if bench.has_model else []
     lines += [f"- instruction: {bench.template.instruction or '(none)'}", ""]
     lines += [f"- `{name}`: {_FILES[name]}" for name in files if name in _FILES]
+    if getattr(system, "kind", "") == "mixture":
+        lines += [
+            "",
+            "The adapter is a mixture of experts: `pip install kshot`, and `import kshot.peft` before PEFT",
+        ]
+        lines += [
+            "loads it; without that import PEFT stops with `KeyError: 'KSHOT_MOE'`. A plain LoRA that loads"
+        ]
+        lines += ["everywhere, though not the same to the token, is written by `kshot moe export`."]
     lines += ["", f'`kshot predict RUN "{system.name}" rows.jsonl` asks the same system about new rows.']
     return "\n".join(lines) + "\n"

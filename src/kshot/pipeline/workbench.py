@@ -19,7 +19,7 @@ from kshot.measure.contamination import guard
 from kshot.measure.scores import BankScores, score_bank
 from kshot.models.bank import Bank, BankEntry
 from kshot.models.bank.audit import Audit
-from kshot.models.base import Classifier
+from kshot.models.base import Classifier, Embedder
 from kshot.models.embed.remember import RememberingEmbedder
 from kshot.pipeline.open_pool import EmbeddedPool, dataset_files, pool_of, protected_rows
 from kshot.runs import Run, file_hash
@@ -101,18 +101,21 @@ class Workbench:
 
     @cached_property
     def model(self) -> HfModel:
-        """The base model, loaded."""
-        return self.load_model(str(self.base_folder))
+        """The base model, loaded; by the name that adapters trained on it will carry."""
+        return self.load_model(
+            self.base_path, revision=self.settings.model.revision if self.settings.model else None
+        )
 
-    def load_model(self, path: str) -> HfModel:
+    def load_model(self, path: str, *, revision: str | None = None) -> HfModel:
         """A model of the task's settings: device, type, template and batch as the task file says."""
         from kshot.models.hf import HfModel
 
         if self.settings.model is None:
-            return HfModel.load(path)
+            return HfModel.load(path, revision=revision)
         chosen = self.settings.model
         return HfModel.load(
             path,
+            revision=revision,
             dtype=chosen.dtype,
             device=chosen.device,
             template=chosen.template,
@@ -192,7 +195,9 @@ class Workbench:
         def told(name: str, index: int, total: int) -> None:
             self.run.event("scoring", name=name, index=index, total=total)
 
-        experts = ((entry.name, self.model.adapted(entry.folder)) for entry in self.experts)
+        from kshot.models.hf.group import StoredExpert
+
+        experts = ((entry.name, StoredExpert(self.model, entry.folder)) for entry in self.experts)
         cache = self.run.folder / "bank-scores.jsonl"
         scores = score_bank(
             experts,
@@ -207,27 +212,33 @@ class Workbench:
         scores.save(folder / "scores.json")
 
     @cached_property
+    def data_embedder(self) -> Embedder:
+        """Who embeds open rows: as the task file says under data, else the task's embedder."""
+        from kshot.pipeline.choose_data import data_embedder
+
+        return data_embedder(self)
+
+    @cached_property
     def pool(self) -> EmbeddedPool:
         """The rows of the open datasets, guarded against shots and test rows and embedded, once for all.
 
         Raises:
             DataError: A dataset cannot be read.
         """
-        from kshot.pipeline.choose_data import data_embedder
-
         folder = self.run.folder / "embeddings"
         text = self.settings.data.text
-        return self._pool_of(data_embedder(self), folder=folder, text=text, listener=self.run.event)
+        return self._pool_of(self.data_embedder, folder=folder, text=text, listener=self.run.event)
 
-    def guarded(self, rows: Sequence[Example]) -> tuple[Example, ...]:
-        """The rows that repeat no shot, no test row, and no labelled row that was not drawn."""
+    def unseen(self, rows: Sequence[Example]) -> tuple[Example, ...]:
+        """The rows that repeat no test row, and no labelled row that was not drawn; shots may be repeated."""
         words = [self.template.instruction] if self.template.instruction else []
-        kept = guard(rows, self._protected(), template_texts=words).selection.kept
+        groups = {name: found for name, found in self._protected().items() if name != "shots"}
+        kept = guard(rows, groups, template_texts=words).selection.kept
         return tuple(rows[place] for place in kept)
 
     @cached_property
     def protected_identity(self) -> str:
-        """A hash of the rows that ``guarded`` and ``pool`` keep out."""
+        """A hash of the rows that ``unseen`` and ``pool`` keep out."""
         groups = self._protected()
         names = json.dumps({name: [row.id for row in rows] for name, rows in groups.items()})
         return hashlib.sha256(names.encode()).hexdigest()[:16]

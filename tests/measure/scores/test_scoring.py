@@ -89,9 +89,11 @@ def test_the_order_of_the_experts_only_orders_the_rows(base, task, alone):
 
 
 def test_labels_are_chosen_in_the_same_pass(base, task, asked):
-    shots = [Example(shot.prompt, "aza" if at % 2 else "ubu") for at, shot in enumerate(task.shots[:6])]
-    template = Template(instruction=task.template.instruction, kind="classification", labels=("aza", "ubu"))
+    labels = task.shots[0].answer, task.shots[1].answer
+    shots = [Example(shot.prompt, labels[at % 2]) for at, shot in enumerate(task.shots[:6])]
+    template = Template(instruction=task.template.instruction, kind="classification", labels=labels)
     one = score(base, task, NAMES[:4], shots, template, group_size=1)
+    assert len({tuple(row) for row in one.right.tolist()}) > 1
     check_same(score(base, task, NAMES[:4], shots, template), one)
     assert asked == [(NAMES[:4], 6, ["choices", "targets"])]
 

@@ -1,12 +1,14 @@
 """What an expert says again: made-up prompts that it answers as surely as those it is known to know."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from kshot.data.example import Example
 from kshot.data.template import Template
 from kshot.errors import InputError
-from kshot.methods.moe.rehearsal import FEWEST, rehearse
+from kshot.methods.moe.rehearsal import FEWEST, Budget, rehearse
 from kshot.models.base import Reply, TokenLosses
 
 WORDS = [f"w{n}" for n in range(40)]
@@ -59,7 +61,7 @@ def labelled(words=SHOWN, known=KNOWN):
 
 
 def test_it_finds_what_no_row_holds():
-    found = rehearse(Expert(), labelled(), Template(), pieces=Words(), proposals=800)
+    found = rehearse(Expert(), labelled(), Template(), pieces=Words(), budget=Budget(800))
     words = {word for row in found.rows for word in row.prompt.split()}
     assert words == set(KNOWN)  # nothing that it only guesses, and all that it knows
     assert all(row.answer == row.prompt.upper() for row in found.rows)
@@ -69,7 +71,7 @@ def test_it_finds_what_no_row_holds():
 
 def test_made_up_prompts_are_new_and_say_what_they_are():
     rows = labelled()
-    found = rehearse(Expert(), rows, Template(), pieces=Words(), proposals=400)
+    found = rehearse(Expert(), rows, Template(), pieces=Words(), budget=Budget(400))
     prompts = [row.prompt for row in found.rows]
     assert len(set(prompts)) == len(prompts)
     assert not set(prompts) & {row.prompt for row in rows}
@@ -79,7 +81,7 @@ def test_made_up_prompts_are_new_and_say_what_they_are():
 
 def test_the_seed_decides_what_is_made_up():
     def once(seed):
-        return rehearse(Expert(), labelled(), Template(), pieces=Words(), proposals=200, seed=seed).rows
+        return rehearse(Expert(), labelled(), Template(), pieces=Words(), budget=Budget(200), seed=seed).rows
 
     assert once(1) == once(1)
     assert once(1) != once(2)
@@ -87,7 +89,7 @@ def test_the_seed_decides_what_is_made_up():
 
 def test_an_expert_that_knows_next_to_nothing_is_not_asked():
     expert = Expert({"w0": "W0", "w1": "W1"})
-    found = rehearse(expert, labelled(), Template(), pieces=Words(), proposals=200)
+    found = rehearse(expert, labelled(), Template(), pieces=Words(), budget=Budget(200))
     assert found.rows == ()
     assert found.known < FEWEST
     assert expert.asked == []
@@ -98,14 +100,38 @@ LETTERED = Example("w0 w1", "A", choices=("A", "B"))
 
 @pytest.mark.parametrize("rows", [[], [Example("w0 w1", "")], [LETTERED] * 9])
 def test_rows_without_a_free_answer_are_passed_over(rows):
-    found = rehearse(Expert(), rows, Template(), pieces=Words(), proposals=200)
+    found = rehearse(Expert(), rows, Template(), pieces=Words(), budget=Budget(200))
     assert (found.rows, found.known, found.asked) == ((), 0, 0)
 
 
 def test_no_proposals_are_no_rows():
-    assert rehearse(Expert(), labelled(), Template(), pieces=Words(), proposals=0).asked == 0
-    with pytest.raises(InputError, match="expected 0 or more"):
-        rehearse(Expert(), labelled(), Template(), pieces=Words(), proposals=-1)
+    assert rehearse(Expert(), labelled(), Template(), pieces=Words(), budget=Budget(0)).asked == 0
+    for numbers in ((-1,), (1, -1), (1, None, 0)):
+        with pytest.raises(InputError, match="expected no negative number"):
+            Budget(*numbers)
+
+
+def test_of_more_rows_than_wanted_the_last_are_kept():
+    every = rehearse(Expert(), labelled(), Template(), pieces=Words(), budget=Budget(800)).rows
+    some = rehearse(Expert(), labelled(), Template(), pieces=Words(), budget=Budget(800, 20)).rows
+    assert some == every[-20:]
+    assert rehearse(Expert(), labelled(), Template(), pieces=Words(), budget=Budget(800, 0)).rows == ()
+
+
+def test_an_answer_that_was_cut_is_none():
+    class Cut(Expert):
+        def generate(self, conversations, **how):
+            return [replace(r, finish_reason="length") for r in super().generate(conversations, **how)]
+
+    found = rehearse(Cut(), labelled(), Template(), pieces=Words(), budget=Budget(80))
+    assert found.asked > 0
+    assert found.rows == ()
+
+
+def test_answers_that_follow_their_reasoning_are_not_rehearsed():
+    expert = Expert()
+    template = Template(reasoning="answer_last")
+    assert rehearse(expert, labelled(), template, pieces=Words(), budget=Budget(80)).asked == 0
 
 
 def test_where_every_prompt_was_made_up_it_ends():
@@ -114,5 +140,5 @@ def test_where_every_prompt_was_made_up_it_ends():
     class Few(Words):
         exchangeable = tuple(range(4))
 
-    found = rehearse(Expert(few), labelled(WORDS[:4], few), Template(), pieces=Few(), proposals=100_000)
+    found = rehearse(Expert(few), labelled(WORDS[:4], few), Template(), pieces=Few(), budget=Budget(100_000))
     assert found.asked <= 4 * 4  # two words of four

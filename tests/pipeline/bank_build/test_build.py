@@ -202,16 +202,28 @@ def test_a_changed_entry_is_built_anew(copy: Path, change: dict[str, Any]) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    "top", [{"seed": 1}, {"held_out": {"rows": 2}}, {"training": TRAINING | {"rank": 2}}]
+)
+def test_what_all_adapters_share_builds_them_all_anew(copy: Path, top: dict[str, Any]) -> None:
+    entries = [entry | {"training": {"seed": 0}} for entry in datasets()]  # rows are drawn by the bank's seed
+    write(copy, entries, **top)
+    lines = dry(load_recipe(copy / "bank.yaml"), str(miniature.base_folder()), copy / "bank")
+    assert [line[:5] for line in lines[:3]] == ["build"] * 3
+
+
 def test_changed_rows_and_cut_weights_are_built_anew_and_the_old_folder_is_replaced(copy: Path) -> None:
     weights = copy / "bank" / "words" / "adapter_model.safetensors"
     old = weights.read_bytes()
     weights.write_bytes(old[:-8])
+    (copy / "bank" / "words" / "notes.txt").write_text("of the old adapter")
     lines = (copy / "meanings.jsonl").read_text().split("\n")
     (copy / "meanings.jsonl").write_text("\n".join(lines[5:]))
     built, events = build(copy, only=("words", "meanings"))
     assert begun(events) == ["words", "meanings"]
     assert built.complete
     assert weights.read_bytes() == old  # the same recipe, rows and seed
+    assert not (copy / "bank" / "words" / "notes.txt").exists()
     assert facts_of(copy, "meanings")["rows"]["read"] == 55
     assert list((copy / "bank").glob(".building*")) == []
 

@@ -218,12 +218,18 @@ class MixtureSection(Section):
     start: Literal["random", "arrow", "hidden_mean", "phatgoose"] = "random"
     epochs: Limit = 10
     learning_rate: Limit | None = Field(default=None, description="Default: by the width of the base model")
-    batch_size: Count = 32
+    batch_size: Count = Field(default=32, description="Rows of a step")
+    rows_at_a_time: Count | None = Field(
+        default=None, description="Of a step; default: all below a width of 1,024, else 2"
+    )
+    max_tokens: Count = Field(default=1024, description="Rows that are longer are left out, and counted")
+    gradient_checkpointing: bool = False
     balance: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the balance loss")
     noise: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Of the router while training")
     kshot_repeat: Count = Field(default=1, description="How often each shot stands among the rows")
     rehearse: Annotated[int, Field(ge=0)] = Field(
-        default=4000, description="Prompts made up for each expert, so that it keeps what it knows; 0 is none"
+        default=4000,
+        description="Prompts made up for each expert, so that the mixture keeps what it knows; 0 is none",
     )
     hold_back: Literal["auto"] | Annotated[float, Field(ge=0, lt=1)] = Field(
         default="auto",

@@ -50,7 +50,8 @@ class Rehearsal:
     """What one expert says again.
 
     Attributes:
-        rows: Made-up prompts with the expert's answers; ``source`` says so.
+        rows: Made-up prompts with the expert's answers, without reasoning; ``source`` says so. Of more than
+            the budget the last ones, which hold most of what only the expert knows.
         known: Rows that it is known to answer right.
         asked: Prompts that were made up and asked.
         threshold: Nats of the least sure token up to which an answer counts: the median over known rows.
@@ -62,13 +63,35 @@ class Rehearsal:
     threshold: float
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a rehearsal may cost.
+
+    Attributes:
+        proposals: How many prompts are made up, at most.
+        rows: How many are kept, at most; None: all that are answered surely.
+        max_new_tokens: How long an answer may be; longer ones do not count.
+
+    Raises:
+        InputError: A number is out of range.
+    """
+
+    proposals: int = 4000
+    rows: int | None = None
+    max_new_tokens: int = 64
+
+    def __post_init__(self) -> None:
+        if self.proposals < 0 or (self.rows is not None and self.rows < 0) or self.max_new_tokens < 1:
+            raise InputError(f"rehearsal: {self}, expected no negative number")
+
+
 def rehearse(
     expert: Expert,
     rows: Sequence[Example],
     template: Template,
     *,
     pieces: Pieces,
-    proposals: int = 4000,
+    budget: Budget | None = None,
     seed: int = 0,
 ) -> Rehearsal:
     """Rows that the expert answers as surely as those it answers right.
@@ -76,39 +99,36 @@ def rehearse(
     Known rows are those where every token of the answer is likelier than all others together. In the first
     half of the rounds one piece of a known prompt is exchanged for any token of the vocabulary; in the
     second half several are, for tokens that stood in surely answered prompts. An expert that knows fewer
-    than five of the rows has nothing to rehearse.
+    than five of the rows has nothing to rehearse; nor has a task whose answers follow their reasoning.
 
     Args:
         expert: Who is asked, greedily.
         rows: Labelled rows of the task, such as shots and chosen data.
         template: The task's words; rows with choices are passed over.
         pieces: How prompts are taken apart.
-        proposals: How many prompts are made up, at most.
+        budget: How many prompts, how many rows, how long an answer.
         seed: Of what is exchanged for what.
-
-    Raises:
-        InputError: ``proposals`` is negative.
 
     Example::
 
         made_up = rehearse(model.adapted(folder), shots + data, template, pieces=tokens).rows
     """
-    if proposals < 0:
-        raise InputError(f"rehearsal: {proposals} proposals, expected 0 or more")
+    budget = budget or Budget()
     known, threshold = _known(expert, [row for row in rows if not row.choices and row.answer], template)
-    if len(known) < FEWEST or not proposals:
+    if len(known) < FEWEST or not budget.proposals or template.reasoning == "answer_last":
         return Rehearsal((), len(known), 0, threshold)
     chain = _Chain(known, pieces, np.random.default_rng(seed))
     kept: list[Example] = []
     asked = 0
     for turn in range(ROUNDS):
-        made = chain.propose(-(-proposals // ROUNDS), bold=2 * turn >= ROUNDS)
-        found, nats = _answers(expert, [row for row, _ in made], template)
+        made = chain.propose(-(-budget.proposals // ROUNDS), bold=2 * turn >= ROUNDS)
+        found, nats = _answers(expert, [row for row, _ in made], template, budget.max_new_tokens)
         sure = nats <= threshold
         chain.learn([tokens for _, tokens in made], sure)
         kept += [row for row, fine in zip(found, sure, strict=True) if fine]
         asked += len(made)
-    return Rehearsal(tuple(kept), len(known), asked, threshold)
+    most = len(kept) if budget.rows is None else budget.rows
+    return Rehearsal(tuple(kept[len(kept) - min(most, len(kept)) :]), len(known), asked, threshold)
 
 
 @final
@@ -167,9 +187,13 @@ def _known(expert: Expert, rows: Sequence[Example], template: Template) -> tuple
     return [row for row, fine in zip(rows, right, strict=True) if fine], threshold
 
 
-def _answers(expert: Expert, rows: Sequence[Example], template: Template) -> tuple[list[Example], Doubles]:
-    """The rows with the expert's answers, and how sure it is of each; infinity where it states none."""
-    longest = 64
+def _answers(
+    expert: Expert, rows: Sequence[Example], template: Template, longest: int
+) -> tuple[list[Example], Doubles]:
+    """The rows with the expert's answers, and how sure it is of each.
+
+    Infinity where it states none, or where the answer was cut at its longest.
+    """
     asked = [template.conversation(row) for row in rows]
     replies = expert.generate(asked, max_new_tokens=longest, stop=template.stop(rows))
     several = not template.stop(rows)
@@ -179,7 +203,7 @@ def _answers(expert: Expert, rows: Sequence[Example], template: Template) -> tup
         for row, answer in zip(rows, stated, strict=True)
     ]
     nats = np.full(len(rows), np.inf)
-    some = [at for at, row in enumerate(told) if row.answer]
+    some = [at for at, row in enumerate(told) if row.answer and replies[at].finish_reason != "length"]
     nats[some] = _least_sure(expert, [told[at] for at in some], template)
     return told, nats
 

@@ -37,6 +37,7 @@ FORMAT: Final = 1
 KEY_BYTES: Final = 16
 BLOCK_ROWS: Final = 4096
 _HALF: Final = np.dtype("<f2")
+_RECENT: Final = 65_536  # appended keys that a dictionary holds before they are sorted in
 _TOLERANCE: Final = 0.01  # of a unit row's length, as similarity allows it
 
 Halves = NDArray[np.float16]
@@ -74,6 +75,7 @@ class EmbeddingStore:
         self.folder = folder
         self.embedder = embedder
         self._count = 0
+        self._recent: dict[bytes, int] = {}  # rows that are not among the sorted yet
         self._sorted: tuple[NDArray[np.uint64], Ints] = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
         self._check_header()
         self._open()
@@ -103,6 +105,8 @@ class EmbeddingStore:
             open_ = open_[~same]
             at[open_] += 1
             open_ = open_[at[open_] < len(known)]
+        for place in np.flatnonzero(found < 0).tolist() if self._recent else ():
+            found[place] = self._recent.get(keys[place], -1)
         return found
 
     def add(self, texts: Sequence[str], *, on_block: Callable[[int, int], None] | None = None) -> Ints:
@@ -129,9 +133,12 @@ class EmbeddingStore:
                     block = new[at : at + BLOCK_ROWS]
                     rows = self._encoded([texts[place] for place in block])
                     self._append(rows, b"".join(keys[place] for place in block))
+                    first = self._count - len(block)
+                    self._recent.update((keys[place], first + n) for n, place in enumerate(block))
                     if on_block is not None:
                         on_block(at + len(block), len(new))
-            self._index()
+            if len(self._recent) > _RECENT + len(self._sorted[0]) // 4:
+                self._index()
         return self.find(keys)
 
     def _encoded(self, texts: list[str]) -> Halves:
@@ -175,6 +182,8 @@ class EmbeddingStore:
     def _open(self) -> None:
         """Takes in what is finished, after a look at the last block's bytes."""
         blocks = _finished(self._file("blocks.jsonl"))
+        if self._count and blocks and blocks[-1]["rows"] == self._count:
+            return  # nobody else appended since
         row_bytes = self.embedder.dim * _HALF.itemsize
         sizes = [_size(self._file("vectors.f16")) // row_bytes, _size(self._file("keys.bin")) // KEY_BYTES]
         self._count = blocks[-1]["rows"] if blocks else 0
@@ -207,6 +216,7 @@ class EmbeddingStore:
         self._seconds = keys[:, 1].copy()
         order = np.argsort(keys[:, 0], kind="stable")
         self._sorted = (keys[order, 0], order)
+        self._recent = {}
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -83,10 +83,11 @@ def encoded_rows(base: HfModel, rows: TrainRows, settings: TrainSettings) -> Enc
     if given and not held:
         raise ModelError(f"nothing to stop by: all {len(given)} held-back rows have more than {most} tokens")
     aside = [] if given else _kept_aside(fits, settings)
+    apart, fit = set(aside), set(fits)
     return EncodedRows(
-        learned=tuple(whole[number] for number in fits if number not in aside),
+        learned=tuple(whole[number] for number in fits if number not in apart),
         held=tuple(held or [whole[number] for number in aside]),
-        too_long=tuple(number for number in range(len(whole)) if number not in fits),
+        too_long=tuple(number for number in range(len(whole)) if number not in fit),
         kept_aside=tuple(aside),
     )
 

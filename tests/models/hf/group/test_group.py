@@ -267,7 +267,7 @@ def test_an_error_in_the_middle_leaves_nothing_behind(llama, monkeypatch):
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])
-def test_out_of_memory_halves_rows_then_experts(llama, whole, rows):
+def test_out_of_memory_halves_rows_then_experts_then_choices(llama, whole, rows):
     loaded, folders = llama
 
     def fails(_module, _args, options):
@@ -276,13 +276,15 @@ def test_out_of_memory_halves_rows_then_experts(llama, whole, rows):
 
     hook = loaded.model.register_forward_pre_hook(fails, with_kwargs=True)
     try:
-        found = group_of(loaded, folders).ask(TURNS, targets=TARGETS, decoding=DECODING)
+        found = group_of(loaded, folders).ask(TURNS, targets=TARGETS, choices=CHOICES, decoding=DECODING)
     finally:
         hook.remove()
     for one, other in zip(found, whole, strict=True):
         assert one.replies == other.replies
         for a, b in zip(one.losses, other.losses, strict=True):
             np.testing.assert_allclose(a.nats, b.nats, rtol=1e-5, atol=1e-4)
+        for a, b in zip(one.choices, other.choices, strict=True):
+            np.testing.assert_allclose(a.log_likelihood, b.log_likelihood, rtol=1e-5, atol=1e-4)
 
 
 def test_an_expert_that_overflows_is_named(llama, tmp_path):
