@@ -82,7 +82,7 @@ class Run:
         """
         key = step_key(inputs)
         done = self.step_folder(name, key)
-        if done.is_dir() and not _is_whole(done):
+        if done.is_dir() and not is_whole(done):
             shutil.rmtree(done)  # somebody cut it: it is made anew
         if done.is_dir():
             self.event("step", name=name, state="kept", seconds=0.0)
@@ -174,7 +174,7 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {file.relative_to(folder).as_posix(): file.stat().st_size for file in sorted(files)}
 
 
-def _is_whole(folder: Path) -> bool:
+def is_whole(folder: Path) -> bool:
     """Whether a step's files are there with the sizes they had when it was finished."""
     try:
         listed = json.loads((folder / SIZES).read_text(encoding="utf-8"))

@@ -101,7 +101,7 @@ def test_an_instruction_before_the_copy_does_not_hide_it() -> None:
         Example("translate the trade words\nkrufam nugip gritor", "tin cuts rope"),
         Example("translate the trade words\n", "?"),
     ]
-    assert reasons(guard(pool, test)) == [(0, "protected", 0, "equal")]
+    assert reasons(guard(pool, test)) == [(0, "protected", 0, "equal"), (1, "protected", 0, "run")]
     wording = ["Now translate the trade words: ", ""]
     assert [row for row, *_ in reasons(guard(pool, test, template_texts=wording))] == [0, 1]
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -13,10 +14,11 @@ import yaml
 from kshot import miniature
 from kshot.data.example import Example
 from kshot.data.task import Task
+from kshot.models.base import System
 from kshot.pipeline.blends import BLENDS, MIXTURE
 from kshot.pipeline.recipes import chosen, missing, table
 from kshot.pipeline.run import Finished, run_task
-from kshot.pipeline.specialist import ask_again
+from kshot.pipeline.specialist import _card, ask_again
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import Run
 
@@ -104,10 +106,12 @@ def test_no_test_row_was_learned_from(finished):
     assert not [prompt for prompt in prompts if prompt.split("\n")[-1] in test]
 
 
-def test_what_is_handed_over_says_what_peft_needs(finished):
-    card = finished.specialist / "README.md" if finished.specialist else None
-    if card is not None and finished.report.recommended == MIXTURE:
-        assert "import kshot.peft" in card.read_text(encoding="utf-8")
+def test_the_card_of_a_mixture_says_what_peft_needs(finished, tmp_path):
+    answering = SimpleNamespace(id="model")
+    for kind, wanted in (("mixture", True), ("trained", False)):
+        system = System("a name", kind, answering, lambda row: ())
+        card = _card(bench(tmp_path), finished.report, system, ["adapter_model.safetensors"])
+        assert ("import kshot.peft" in card) is wanted
 
 
 def test_a_second_process_gives_the_same_bytes(finished, tmp_path):

@@ -64,9 +64,8 @@ def data(
 ) -> None:
     """Choose open rows near the shots: guarded against test rows, without near-duplicates."""
     from kshot.cli.progress import listener
-    from kshot.data.formats import write_examples
     from kshot.methods.select_data import Selector
-    from kshot.pipeline.choose_data import choose_data, training_rows
+    from kshot.pipeline.choose_data import choose_data
 
     _check(task, shots, pool, text)
     Selector(cast("Similarity", similarity or "max"))  # a wrong name is told before any work
@@ -75,22 +74,27 @@ def data(
         if task is not None:
             split, found, section, drawn = _of_task(task, k, seed, embedder, text, place, listen)
         else:
-            given = cast("Path", shots)
-            split, found, section, drawn = _of_files(given, pool, guard, embedder, text, place, listen)
+            given, drawn = cast("Path", shots), 0
+            split, found, section = _of_files(given, pool, guard, embedder, text, place, listen)
         named = cast("Similarity", similarity or section.similarity)
         choice = choose_data(
             split,
             found,
             count=section.count if count is None else count,
             threshold=section.threshold if threshold is None else threshold,
-            similarity=Selector(named, seed=drawn if seed is None else seed),
+            similarity=Selector(named, seed=seed or drawn),
             refill=section.refill if refill is None else refill,
         )
         choice.write(out)
-        write_examples(
-            out / "train.jsonl", training_rows(split, choice.rows, seed=drawn if seed is None else seed)
-        )
+        _write_lessons(out, choice, seed or drawn)
     _show(choice, out, as_json)
+
+
+def _write_lessons(out: Path, choice: DataChoice, seed: int) -> None:
+    from kshot.data.formats import write_examples
+    from kshot.pipeline.choose_data import training_rows
+
+    write_examples(out / "train.jsonl", training_rows(choice.shots, choice.rows, seed=seed))
 
 
 def _check(task: str | None, shots: Path | None, pool: list[Path] | None, text: str) -> None:
@@ -136,7 +140,7 @@ def _of_files(
     text: str,
     place: Path,
     listen: Listener,
-) -> tuple[tuple[Example, ...], EmbeddedPool, DataSection, int]:
+) -> tuple[tuple[Example, ...], EmbeddedPool, DataSection]:
     from kshot.data.formats import read_examples
     from kshot.data.taskfile.settings import DataSection
     from kshot.models.embed import load_embedder
@@ -150,7 +154,7 @@ def _of_files(
     store = EmbeddingStore(place / slug(encoder.id), encoder)
     passed = guard_pool(dataset_files(pool or ()), protected, listener=listen)
     chosen_text = cast("RowText", "record" if text == "auto" else text)
-    return rows, embed_pool(passed, store, text=chosen_text, listener=listen), DataSection(), 0
+    return rows, embed_pool(passed, store, text=chosen_text, listener=listen), DataSection()
 
 
 def _show(choice: DataChoice, out: Path, as_json: bool) -> None:

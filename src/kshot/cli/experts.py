@@ -80,20 +80,21 @@ def _chosen(
 
 def _print(choice: ExpertChoice) -> None:
     from kshot.cli.tables import print_table
+    from kshot.report.terminal import printable
 
     columns = (
         "", "name", "right", "perplexity", "ranks", "in pool", "chosen", "left because",
     )  # fmt: skip
     print_table(columns, (_cells(row) for row in choice.rows()))
-    print(f"chosen by {choice.selection.rule}: {', '.join(choice.names)}")
+    print(printable(f"chosen by {choice.selection.rule}: {', '.join(choice.names)}"))
     if choice.selection.margin is not None:
         groups = choice.selection.groups
         what = next(iter(groups.values)).replace("_", " ")
         print(f"the runner-up of {len(groups)} groups is worse by {groups.margin:g} ({what})")
     if choice.unrestricted is not None:
-        print(f"with nothing excluded: {', '.join(choice.unrestricted)}")
+        print(printable(f"with nothing excluded: {', '.join(choice.unrestricted)}"))
     for note in choice.notes:
-        print(f"note: {note}")
+        print(printable(f"note: {note}"))
     print(
         "right, perplexity: mean over the shots ± standard error; in pool, chosen: over 1,000 draws of them"
     )

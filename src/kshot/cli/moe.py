@@ -29,7 +29,7 @@ def build(
     train: Annotated[str, typer.Option(help="What will learn: joint, router or static.")] = "joint",
     start: Annotated[str, typer.Option(help="Of the routers: random or arrow.")] = "random",
     balance: Annotated[float, typer.Option(help="Weight of the balance loss.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of random routers.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of random routers.", min=0)] = 0,
 ) -> None:
     """Write adapters and their routers as one PEFT folder; no model is loaded."""
     from kshot.pipeline.mixture_verbs import joined
@@ -51,7 +51,7 @@ def train(
     accumulation: Annotated[int, typer.Option(help="Batches in a step.")] = 1,
     held_back: Annotated[float, typer.Option(help="Share of the rows to stop by.")] = 0.0,
     gradient_checkpointing: Annotated[bool, typer.Option(help="Less memory, more time.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the order of rows.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the order of rows.", min=0)] = 0,
 ) -> None:
     """Train a mixture (or any LoRA folder) on labelled rows; the loss is on the answers alone."""
     from kshot.cli.progress import listener

@@ -20,7 +20,7 @@ def run(
     k: Annotated[int | None, typer.Option(help="How many shots to draw; overrides the task file.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the draw; overrides the task file.")] = None,
     ablate: Annotated[
-        bool, typer.Option("--ablate", help="Build the ablations too: every baseline of the paper's tables.")
+        bool, typer.Option("--ablate", help="Build the ablations and further baselines too.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json instead of the table.")] = False,

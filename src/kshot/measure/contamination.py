@@ -16,6 +16,7 @@ from kshot.data.selection import Drop, Selection
 from kshot.errors import DataError
 from kshot.measure.overlap.index import OverlapIndex, RunIndex
 from kshot.measure.overlap.rouge import tokens
+from kshot.measure.overlap.whole import WholeIndex
 from kshot.measure.similarity import cosines, nearest
 from kshot.models.base import Embedder, Floats, Ints
 
@@ -92,7 +93,8 @@ def guard(
     1. ``equal``: the normalised questions are equal, or the normalised prompts are.
     2. ``overlap``: ROUGE-L F of the prompts exceeds ``overlap``, strictly (in ``overlap.rouge_l``'s form).
     3. ``run``: the row (answer and reasoning too) holds ``run`` words running of what the protected row asks,
-       outside ``template_texts`` (the task's own wording, which all its rows share).
+       outside ``template_texts`` (the task's own wording, which all its rows share); or all of a shorter
+       prompt of at least three words and twelve letters.
 
     With an embedder, kept rows of cosine 0.95 or more are flagged, never dropped. Rows may be a stream; their
     order and number change no verdict. Of several protected rows under one rule the first is named.
@@ -192,6 +194,7 @@ class _Group:
         self.owner = [index for index, _ in views]
         self.index = OverlapIndex((view for _, view in views), threshold=overlap)
         self.runs = RunIndex(map(tokens, self.texts), length=run, templates=templates)
+        self.wholes = WholeIndex((tokens(row.prompt) for row in rows), below=run, templates=templates)
         self.vectors: Floats | None = None
 
     def overlaps(self, block: Sequence[_Read], start: int) -> Iterator[Overlap]:
@@ -205,9 +208,8 @@ class _Group:
             elif near := [hit for view in row.views if (hit := next(self.index.above(view), None))]:
                 index, score = min(near, key=lambda hit: (self.owner[hit[0]], -hit[1]))
                 yield Overlap(at, self.name, self.owner[index], "overlap", score)
-            elif place in runs:
-                index, words = runs[place]
-                yield Overlap(at, self.name, index, "run", evidence=words)
+            elif whole := runs.get(place) or self.wholes.first(row.words):
+                yield Overlap(at, self.name, whole[0], "run", evidence=whole[1])
 
     def flags(self, vectors: Floats, at: Sequence[int], embedder: Embedder) -> Iterator[Overlap]:
         """Rows, ``at`` their places, whose nearest protected row has a cosine of 0.95 or more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,14 @@ from kshot.data.taskfile.settings import DataSection
 from kshot.models.bank import BankEntry
 from kshot.models.base import System
 from kshot.models.lora import LoraAdapter, concatenated
+from kshot.pipeline.blend_training import (
+    Gathered,
+    blend_lessons,
+    teller,
+    train_further,
+    train_settings,
+    training_facts,
+)
 from kshot.pipeline.blends import Blend
 from kshot.pipeline.gates_seen import router_facts
 from kshot.pipeline.lessons import Rows, lessons
@@ -22,24 +30,9 @@ from kshot.pipeline.workbench import Workbench
 from kshot.runs import write_json
 
 if TYPE_CHECKING:
-    from kshot.models.train import TrainResult, TrainRows
-    from kshot.models.train.fit import OnStep
+    pass
 
 FACTS = "knowledge.json"
-_FEWEST_TO_HOLD_BACK = 40  # shots from which on some are kept apart to stop by
-_NARROW = 1024  # below this width all rows of a step fit at once
-_SCALAR_RATE = 0.02  # one scalar an expert and layer needs larger steps than a matrix
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What a blend is made of: experts as adapters and their entries, rows, and what there is to tell."""
-
-    adapters: tuple[LoraAdapter, ...]
-    entries: tuple[BankEntry, ...]
-    chosen: tuple[Example, ...]
-    made_up: tuple[Example, ...]
-    facts: dict[str, Any]
 
 
 def blend_system(bench: Workbench, shots: Sequence[Example], artifact: Path, *, blend: Blend) -> System:
@@ -52,7 +45,7 @@ def blend_system(bench: Workbench, shots: Sequence[Example], artifact: Path, *, 
 
     if not artifact.is_dir():
         made = _gathered(bench, shots, blend)
-        _join(bench, shots, artifact, blend, made)
+        _join(bench, made, artifact, blend=blend)
         if blend.form == "mixture":
             made.facts["router"] = router_facts(bench, shots, artifact, blend.name)
         write_json(artifact.parent / FACTS, made.facts)
@@ -72,7 +65,7 @@ def blend_inputs(bench: Workbench, blend: Blend) -> str:
     return json.dumps(depends, sort_keys=True, default=str)
 
 
-def _gathered(bench: Workbench, shots: Sequence[Example], blend: Blend) -> _Made:
+def _gathered(bench: Workbench, shots: Sequence[Example], blend: Blend) -> Gathered:
     facts: dict[str, Any] = {"system": blend.name}
     entries = _entries(bench, shots, blend, facts)
     adapters = tuple(LoraAdapter.load(entry.folder, name=entry.name) for entry in entries)
@@ -88,7 +81,7 @@ def _gathered(bench: Workbench, shots: Sequence[Example], blend: Blend) -> _Made
     if blend.rehearses:
         made_up, facts["rehearsal"] = rehearsed_rows(bench, entries, shots, chosen)
     facts["rows"] = {"shots": len(shots), "chosen": len(chosen), "made up": len(made_up)}
-    return _Made(adapters, entries, chosen, made_up, facts)
+    return Gathered(tuple(shots), adapters, entries, chosen, made_up, facts)
 
 
 def _entries(
@@ -122,28 +115,28 @@ def _rows(
     return chosen_rows(bench, shots, section=section)
 
 
-def _join(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Blend, made: _Made) -> None:
+def _join(bench: Workbench, made: Gathered, artifact: Path, *, blend: Blend) -> None:
     """Writes the adapter folder that answers."""
     if blend.form in ("merge", "adapter"):
         share = 1 / len(made.adapters)
         concatenated(made.adapters, [share] * len(made.adapters), name=blend.name).save(artifact)
     elif blend.form == "lorahub":
-        _searched(bench, shots, artifact, made)
+        _searched(bench, made, artifact)
     elif blend.form == "fresh adapter":
         from kshot.models.train import train_lora
 
-        rows = _lessons(bench, shots, blend, made)
-        asked, told, how = rows.conversations, rows.targets, _training(bench)
-        on_step = _teller(bench, blend)
+        rows = blend_lessons(bench, made, blend=blend)
+        asked, told, how = rows.conversations, rows.targets, train_settings(bench)
+        on_step = teller(bench, blend)
         result = train_lora(bench.model, asked, told, out=artifact, settings=how, on_step=on_step)
-        made.facts["training"] = _told(result, "a new adapter")
+        made.facts["training"] = training_facts(result, "a new adapter")
     elif blend.form == "tuned":
-        _train_on(bench, shots, artifact, blend, made, made.entries[0].folder)
+        train_further(bench, made, blend=blend, start=made.entries[0].folder, out=artifact)
     else:
-        _mixed(bench, shots, artifact, blend, made)
+        _mixed(bench, made, artifact, blend=blend)
 
 
-def _mixed(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Blend, made: _Made) -> None:
+def _mixed(bench: Workbench, made: Gathered, artifact: Path, *, blend: Blend) -> None:
     from kshot.methods.moe import MixtureSettings, build_mixture
 
     asked, seed = bench.settings.mixture, bench.settings.examples.seed
@@ -161,7 +154,7 @@ def _mixed(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Bl
     if learns != "static" and start != "random":
         from kshot.methods.moe.starts import router_start
 
-        own = _own_rows(bench, shots, made) if blend.start != "arrow" else None
+        own = _own_rows(bench, made) if blend.start != "arrow" else None
         routers = router_start(start, made.adapters, base=bench.model, rows=own, seed=seed)
     if not blend.trained:
         build_mixture(made.adapters, out=artifact, settings=settings, routers=routers)
@@ -170,15 +163,21 @@ def _mixed(bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Bl
         first = build_mixture(
             made.adapters, out=Path(scratch) / "mixture", settings=settings, routers=routers
         )
-        _train_on(bench, shots, artifact, blend, made, first)
+        train_further(bench, made, blend=blend, start=first, out=artifact)
 
 
-def _own_rows(bench: Workbench, shots: Sequence[Example], made: _Made) -> list[list[Any]]:
+def _own_rows(bench: Workbench, made: Gathered) -> list[list[Any]]:
     """For each expert the rows that it finds likelier than any other does; all rows where none are."""
-    rows = lessons(Rows(shots, made.chosen), bench.template, seed=bench.settings.examples.seed)
-    pairs = list(zip(rows.conversations, rows.targets, strict=True))
+    rows = lessons(Rows(made.shots, made.chosen), bench.template, seed=bench.settings.examples.seed)
+    limit, text = bench.model.loaded.limit, bench.model.text
+    pairs = [
+        (asked, told)
+        for asked, told in zip(rows.conversations, rows.targets, strict=True)
+        if limit is None or len(text.encode(asked, told).ids) <= limit
+    ]
+    asked, told = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     table = [
-        [float(found.nats.mean()) for found in model.token_losses(rows.conversations, rows.targets)]
+        [float(found.nats.mean()) for found in model.token_losses(asked, told)]
         for model in (bench.model.adapted(entry.folder) for entry in made.entries)
     ]
     owners = [min(range(len(table)), key=lambda e: (table[e][at], e)) for at in range(len(pairs))]
@@ -188,83 +187,11 @@ def _own_rows(bench: Workbench, shots: Sequence[Example], made: _Made) -> list[l
     ]
 
 
-def _train_on(
-    bench: Workbench, shots: Sequence[Example], artifact: Path, blend: Blend, made: _Made, start: Path
-) -> None:
-    from kshot.models.train import train_adapter
-
-    rows = _lessons(bench, shots, blend, made)
-
-    learns = blend.learns or bench.settings.mixture.train
-    settings = _training(bench, scalars=blend.form == "mixture" and learns == "static")
-    told = _teller(bench, blend)
-    result = train_adapter(bench.model, rows, start=start, out=artifact, settings=settings, on_step=told)
-    what = {"joint": "routers and experts", "router": "routers", "static": "one weight an expert and layer"}
-    made.facts["training"] = _told(result, what[learns] if blend.form == "mixture" else "the adapter")
-
-
-def _teller(bench: Workbench, blend: Blend) -> OnStep:
-    def told(step: int, steps: int, loss: float) -> None:
-        if step % 20 == 0 or step == steps:
-            bench.run.event("training", name=blend.name, step=step, steps=steps, loss=loss)
-
-    return told
-
-
-def _lessons(bench: Workbench, shots: Sequence[Example], blend: Blend, made: _Made) -> TrainRows:
-    asked = bench.settings.mixture
-    share = asked.hold_back
-    if share == "auto":
-        share = 0.2 if len(shots) >= _FEWEST_TO_HOLD_BACK and blend.form == "mixture" else 0.0
-    return lessons(
-        Rows(shots, made.chosen, made.made_up),
-        bench.template,
-        kshot_repeat=asked.kshot_repeat,
-        hold_back=int(share * len(shots)),
-        seed=bench.settings.examples.seed,
-    )
-
-
-def _training(bench: Workbench, *, scalars: bool = False) -> Any:
-    from kshot.models.train import TrainSettings
-
-    asked = bench.settings.mixture
-    width = bench.model.model.config.get_text_config().hidden_size
-    at_a_time = min(asked.batch_size, asked.rows_at_a_time or (asked.batch_size if width < _NARROW else 2))
-    rate = asked.learning_rate or bench.model.learning_rate
-    return TrainSettings(
-        epochs=asked.epochs,
-        learning_rate=rate,
-        rates=(("router", _SCALAR_RATE / rate),) if scalars else (),
-        batch_size=at_a_time,
-        accumulation=-(-asked.batch_size // at_a_time),
-        max_tokens=asked.max_tokens,
-        gradient_checkpointing=asked.gradient_checkpointing,
-        weight_decay=1e-4,
-        seed=bench.settings.examples.seed,
-        max_steps=100_000,
-        check_every=25,
-        patience=20,
-    )
-
-
-def _told(result: TrainResult, trained: str) -> dict[str, Any]:
-    return {
-        "trained": trained,
-        "steps": result.steps,
-        "seconds": result.seconds,
-        "losses": list(result.losses),
-        "held": [list(look) for look in result.held],
-        "best_step": result.best_step,
-        "parameters": None,
-    }
-
-
-def _searched(bench: Workbench, shots: Sequence[Example], artifact: Path, made: _Made) -> None:
+def _searched(bench: Workbench, made: Gathered, artifact: Path) -> None:
     from kshot.methods.few_shot_weights import search_weights, summed_apart
 
-    targets = [bench.template.target(shot) for shot in shots]
-    asked = [bench.template.conversation(shot) for shot in shots]
+    targets = [bench.template.target(shot) for shot in made.shots]
+    asked = [bench.template.conversation(shot) for shot in made.shots]
 
     def loss(weights: Sequence[float]) -> float:
         with tempfile.TemporaryDirectory(dir=artifact.parent, prefix=".try-") as scratch:

@@ -80,7 +80,7 @@ def rehearsed_rows(
     if not bench.settings.mixture.rehearse or bench.template.kind in ("classification", "choice"):
         return (), {}
     formed = (in_task_form(row, bench.template) for row in chosen)
-    rows = [*shots, *(row for row in formed if row is not None)]
+    rows = [row for row in (*shots, *formed) if row is not None and bench.fits_with_target(row)]
     made: list[Example] = []
     facts: dict[str, Any] = {}
     for at, entry in enumerate(entries):

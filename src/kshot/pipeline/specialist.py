@@ -12,14 +12,14 @@ from kshot.data.example import Example
 from kshot.data.formats import read_examples, write_examples
 from kshot.data.task import Task
 from kshot.data.taskfile import TaskFile
-from kshot.errors import InputError
+from kshot.errors import InputError, RunError
 from kshot.measure.predict import Prediction, predict
 from kshot.models.base import Classifier, System
 from kshot.pipeline.answers import Outcome, step_inputs
 from kshot.pipeline.recipes import Recipe, chosen, missing, table
 from kshot.pipeline.workbench import Workbench
 from kshot.report.result import RunReport
-from kshot.runs import Listener, Run, write_json, write_text
+from kshot.runs import Listener, Run, is_whole, write_json, write_text
 
 
 def ask_again(
@@ -112,7 +112,12 @@ def _artifact(bench: Workbench, recipe: Recipe) -> Path:
     listed = bench.run.folder / "task" / "artifacts.json"
     known: dict[str, str] = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else {}
     if recipe.name in known:
-        return bench.run.folder / known[recipe.name]
+        place: Path = bench.run.folder / known[recipe.name]
+        if not is_whole(place.parent):
+            raise RunError(
+                f"{place.parent}: what was judged is damaged or deleted; give the `kshot run` command again"
+            )
+        return place
 
     def make(folder: Path) -> None:
         recipe.build(bench, bench.labelled, folder / "artifact")

@@ -264,6 +264,12 @@ class Workbench:
             raise ModelError(f"{named}: its label {foreign[0]!r} is none of the task's ({known}); rename it")
         return found
 
+    def fits_with_target(self, row: Example) -> bool:
+        """Whether a row of the task and what it should be replied fit into the base model's positions."""
+        encoded = self.model.text.encode(self.template.conversation(row), self.template.target(row))
+        limit = self.model.loaded.limit
+        return limit is None or len(encoded.ids) + self.max_new_tokens <= limit
+
     def fits(self, conversation: Conversation) -> bool:
         """Whether a conversation and its reply fit into the base model's positions."""
         limit = self.model.loaded.limit

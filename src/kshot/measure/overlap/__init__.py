@@ -2,5 +2,6 @@
 
 from kshot.measure.overlap.index import OverlapIndex, RunIndex
 from kshot.measure.overlap.rouge import f_measure, rouge_l, tokens
+from kshot.measure.overlap.whole import WholeIndex
 
-__all__ = ["OverlapIndex", "RunIndex", "f_measure", "rouge_l", "tokens"]
+__all__ = ["OverlapIndex", "RunIndex", "WholeIndex", "f_measure", "rouge_l", "tokens"]

@@ -56,7 +56,10 @@ class KshotMoeConfig(PeftConfig):  # type: ignore[misc]
         self.peft_type = PEFT_TYPE
         settings = self.settings()
         self.gates, self.normalise = settings.gates, settings.normalise
-        if not self.experts or not all(isinstance(name, str) for name in self.experts):
+        if not isinstance(self.modules, dict):
+            raise AdapterError(f"modules of a mixture are {self.modules!r}, expected names with their shapes")
+        names = self.experts if isinstance(self.experts, list) else []
+        if not names or not all(isinstance(name, str) for name in names):
             raise AdapterError(f"experts of a mixture are {self.experts!r}, expected a list of names")
         if self.r < 1 or not math.isfinite(self.alpha):
             raise AdapterError(f"r is {self.r} and alpha {self.alpha}, expected a rank from 1 and a number")

@@ -10,6 +10,7 @@ from typing import Any
 from kshot.errors import AdapterError
 
 PEFT_TYPE = "KSHOT_MOE"
+_MOST_RANK = 1 << 16  # of an expert; more is a damaged configuration
 PREFIX = "kshot_moe_"  # no ``lora_`` in it: state filters match on that
 ROUTER = f"{PREFIX}router"
 
@@ -76,6 +77,8 @@ def module_shape(name: str, raw: Any, *, experts: int) -> ModuleShape:
         ) from error
     if any(type(count) is not int or count < 0 for count in counts) or not inputs or not outputs:
         raise AdapterError(f"{name}: in, out and ranks are {counts}, expected whole numbers")
+    if any(rank > _MOST_RANK for rank in ranks):
+        raise AdapterError(f"{name}: a rank is {max(ranks)}, expected at most {_MOST_RANK:,}")
     if len(ranks) != experts or len(numbers) != experts or not any(ranks):
         raise AdapterError(
             f"{name}: {len(ranks)} ranks and {len(numbers)} scalings, expected one for each of {experts} "

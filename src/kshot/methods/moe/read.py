@@ -103,4 +103,8 @@ def _read_tensors(folder: Path, shapes: Mapping[str, ModuleShape], *, static: bo
     ]
     if problems:
         raise AdapterError(collected([f"{folder.name}: {problem}" for problem in problems]))
-    return {name.removeprefix(PREFIX): np.array(header[name].read()) for name in expected}
+    values = {name: np.array(header[name].read()) for name in expected}
+    wrong = [f"tensor {name} holds NaN or infinity" for name in values if not np.isfinite(values[name]).all()]
+    if wrong:
+        raise AdapterError(collected([f"{folder.name}: {problem}" for problem in wrong]))
+    return {name.removeprefix(PREFIX): value for name, value in values.items()}

@@ -82,6 +82,8 @@ class MixtureSettings:
     def _check_numbers(self) -> None:
         if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or self.top_k < 1:
             raise ModelError(f"mixture setting top_k is {self.top_k!r}, expected a whole number from 1")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise ModelError(f"mixture setting seed is {self.seed!r}, expected a whole number from 0")
         for name, end, told in (
             ("balance", math.inf, "a number from 0"),
             ("noise", math.inf, "a number from 0"),

@@ -80,6 +80,11 @@ def fit(
     return Fit(losses, tuple(held.looks), held.best_step if rows.held else None)
 
 
+def _warmup(share: float, steps: int) -> int:
+    """Steps of warm-up; none below a whole one, as the first of them has a rate of zero."""
+    return math.ceil(share * steps) if share * steps >= 1 else 0
+
+
 def _arguments(adapted: Any, settings: TrainSettings, *, steps: int, scratch: str) -> Any:
     import torch
     from transformers import TrainingArguments
@@ -93,7 +98,7 @@ def _arguments(adapted: Any, settings: TrainSettings, *, steps: int, scratch: st
         gradient_accumulation_steps=settings.accumulation,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=schedule,
-        warmup_steps=math.ceil(settings.warmup_share * steps),
+        warmup_steps=_warmup(settings.warmup_share, steps),
         adam_beta1=settings.beta1,
         adam_beta2=settings.beta2,
         max_grad_norm=settings.max_grad_norm,

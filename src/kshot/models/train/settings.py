@@ -91,6 +91,8 @@ class TrainSettings:
             raise ModelError(
                 f"training setting weight_decay is {self.weight_decay}, expected a number from 0"
             )
+        if not 0 <= self.seed < 1 << 32:
+            raise ModelError(f"training setting seed is {self.seed}, expected 0 to {(1 << 32) - 1}")
         for name in _SHARES:
             if not 0 <= getattr(self, name) < 1:
                 raise ModelError(
