@@ -14,6 +14,7 @@ import yaml
 from kshot import miniature
 from kshot.data.example import Example
 from kshot.data.task import Task
+from kshot.errors import RunError
 from kshot.models.base import System
 from kshot.pipeline.blends import BLENDS, MIXTURE
 from kshot.pipeline.recipes import chosen, missing, table
@@ -178,3 +179,28 @@ def test_data_alone_gives_the_lora_without_a_bank(tmp_path):
     names = [recipe.name for recipe in table(here)]
     assert "LoRA on shots and data" in names
     assert MIXTURE not in names
+
+
+def test_a_deleted_artifact_is_not_made_anew_by_predict(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished.folder, run)
+    shutil.rmtree(next(run.glob("steps/mixture/*/artifact")))
+    with pytest.raises(RunError, match="damaged or deleted"):
+        ask_again(run, MIXTURE, [Example("grirem smotir bluber", "")], listener=deaf)
+
+
+def test_rows_that_are_too_long_are_left_out_and_the_rest_is_learned(tmp_path):
+    long = {"instruction": "translate the trade words", "input": "grirem " * 3000, "output": "letter"}
+    rows = [json.dumps(long)]
+    source = miniature.open_rows().read_text(encoding="utf-8").splitlines()
+    (tmp_path / "rows.jsonl").write_text("\n".join([*rows, *source[:400]]) + "\n", encoding="utf-8")
+    data = miniature.data_folder()
+    given = {
+        "adapters": [str(data / "bank" / name) for name in EXPERTS],
+        "datasets": [str(tmp_path / "rows.jsonl")],
+    }
+    task = write_task(tmp_path, knowledge=given, systems=["mixture"], data={"count": 1000})
+    finished = run_task(Task.load(task), tmp_path / "run", listener=deaf)
+    assert [system.name for system in finished.report.systems] == ["mixture"]
+    facts = json.loads(next(finished.folder.glob("steps/mixture/*/knowledge.json")).read_text())
+    assert facts["training"]["too_long"] == 1

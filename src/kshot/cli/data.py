@@ -69,20 +69,18 @@ def data(
 
     _check(task, shots, pool, text)
     Selector(cast("Similarity", similarity or "max"))  # a wrong name is told before any work
-    place = store or out / "embeddings"
+    place, drawn = store or out / "embeddings", 0
     with listener() as listen:
         if task is not None:
             split, found, section, drawn = _of_task(task, k, seed, embedder, text, place, listen)
         else:
-            given, drawn = cast("Path", shots), 0
-            split, found, section = _of_files(given, pool, guard, embedder, text, place, listen)
-        named = cast("Similarity", similarity or section.similarity)
+            split, found, section = _of_files(cast("Path", shots), pool, guard, embedder, text, place, listen)
         choice = choose_data(
             split,
             found,
             count=section.count if count is None else count,
             threshold=section.threshold if threshold is None else threshold,
-            similarity=Selector(named, seed=seed or drawn),
+            similarity=Selector(cast("Similarity", similarity or section.similarity), seed=seed or drawn),
             refill=section.refill if refill is None else refill,
         )
         choice.write(out)

@@ -252,3 +252,22 @@ class TestRefusals:
                 base, ROWS, start=start, out=tmp_path / "a", settings=changed(steps=1), on_step=poison
             )
         assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("steps", [1, 2, 33])
+def test_no_step_has_a_rate_of_zero_where_warm_up_is_less_than_one(base, start, tmp_path, steps):
+    warm = changed(steps=steps, warmup_share=0.03)
+    cold = changed(steps=steps, warmup_share=0.0)
+    told = [
+        train_adapter(base, ROWS, start=start, out=tmp_path / name, settings=settings).folder
+        for name, settings in (("warm", warm), ("cold", cold))
+    ]
+    weights = [(folder / WEIGHTS).read_bytes() for folder in told]
+    assert weights[0] == weights[1]
+    assert weights[0] != (start / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 32])
+def test_a_seed_that_is_none(seed):
+    with pytest.raises(ModelError, match="training setting seed"):
+        TrainSettings(seed=seed)
