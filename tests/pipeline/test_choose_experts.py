@@ -53,7 +53,7 @@ def bench(write_task: Callable[..., Path], seven: Path, tmp_path: Path) -> Itera
 @pytest.fixture
 def choose(bench: Workbench) -> Choose:
     def call(**changes: Any) -> Any:
-        settings = asked(bench.settings.experts, changes)
+        settings = asked(bench.settings.experts, {"rule": "paper"} | changes)
         return choose_experts(bench, bench.labelled, settings=settings)
 
     return call

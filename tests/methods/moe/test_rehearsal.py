@@ -140,5 +140,5 @@ def test_where_every_prompt_was_made_up_it_ends():
     class Few(Words):
         exchangeable = tuple(range(4))
 
-    found = rehearse(Expert(few), labelled(WORDS[:4], few), Template(), pieces=Few(), budget=Budget(100_000))
+    found = rehearse(Expert(few), labelled(WORDS[:4], few), Template(), pieces=Few(), budget=Budget(2_000))
     assert found.asked <= 4 * 4  # two words of four
