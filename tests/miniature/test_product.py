@@ -47,7 +47,7 @@ def test_the_truth_is_json_that_others_can_read() -> None:
 @pytest.mark.slow
 def test_the_bank_table_of_a_run_puts_relevant_experts_before_guessers(tmp_path: Path) -> None:
     """K = 20: on the shots and on the test rows alike; and the values are the ones the truth table has."""
-    task = Task.load(miniature.task_file("mixed"))
+    task = Task.load(miniature.task_file("mixed")).with_systems(("zero-shot", "adapters"))
     report = run_task(task, tmp_path / "run", listener=lambda event, **fields: None).report
     truth = miniature.truth()
     rows = {row.name: row for row in report.bank}
