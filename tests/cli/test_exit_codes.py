@@ -100,7 +100,8 @@ def test_ctrl_c_says_that_the_same_command_goes_on(
 
 
 def test_a_signal_stops_a_process() -> None:
-    slow = "import time, kshot.cli.task as t, kshot.pipeline.doctor as d\n"
+    slow = "import signal, time, kshot.cli.task as t, kshot.pipeline.doctor as d\n"
+    slow += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
     slow += "d.findings = lambda: (print('begun', flush=True), time.sleep(60))\n"
     with python(slow + MAIN, "doctor") as process:
         assert process.stdout is not None
