@@ -174,6 +174,11 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {file.relative_to(folder).as_posix(): file.stat().st_size for file in sorted(files)}
 
 
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files in a folder; 0 where there is none."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
+
+
 def is_whole(folder: Path) -> bool:
     """Whether a step's files are there with the sizes they had when it was finished."""
     try:

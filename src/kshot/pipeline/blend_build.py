@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kshot.data.example import Example
 from kshot.data.taskfile.settings import DataSection
@@ -27,10 +27,7 @@ from kshot.pipeline.gates_seen import router_facts
 from kshot.pipeline.lessons import Rows, lessons
 from kshot.pipeline.materials import chosen_experts, chosen_rows, data_inputs, rehearsed_rows
 from kshot.pipeline.workbench import Workbench
-from kshot.runs import write_json
-
-if TYPE_CHECKING:
-    pass
+from kshot.runs import folder_bytes, write_json
 
 FACTS = "knowledge.json"
 
@@ -50,9 +47,10 @@ def blend_system(bench: Workbench, shots: Sequence[Example], artifact: Path, *, 
             made.facts["router"] = router_facts(bench, shots, artifact, blend.name)
         write_json(artifact.parent / FACTS, made.facts)
     facts = json.loads((artifact.parent / FACTS).read_text(encoding="utf-8"))
-    size = sum(file.stat().st_size for file in artifact.rglob("*") if file.is_file())
     model, prompt = bench.model.adapted(artifact), bench.template.conversation
-    return System(blend.name, blend.kind, model, prompt, size_bytes=size, note=_note(blend, facts))
+    return System(
+        blend.name, blend.kind, model, prompt, size_bytes=folder_bytes(artifact), note=_note(blend, facts)
+    )
 
 
 def blend_inputs(bench: Workbench, blend: Blend) -> str:

@@ -108,5 +108,4 @@ def training_facts(result: TrainResult, trained: str) -> dict[str, Any]:
         "held": [list(look) for look in result.held],
         "best_step": result.best_step,
         "too_long": len(result.too_long),
-        "parameters": None,
     }

@@ -61,10 +61,11 @@ def chosen_rows(
 
 def data_inputs(bench: Workbench) -> dict[str, Any]:
     """What choices of open data depend on, beside the shots and the options."""
+    of_model = bench.settings.data.embedder == "model"  # whose identity needs no loading
     return {
         "datasets": bench.datasets,
         "text": bench.settings.data.text,
-        "embedder": bench.data_embedder.id,
+        "embedder": bench.base_identity if of_model else bench.data_embedder.id,
         "guard": bench.protected_identity,
         "template": repr(bench.template),
     }

@@ -19,7 +19,7 @@ from kshot.models.base import System
 from kshot.pipeline.blend_build import blend_inputs, blend_system, lacking
 from kshot.pipeline.blends import BLENDS, Blend
 from kshot.pipeline.workbench import Workbench
-from kshot.runs import file_hash
+from kshot.runs import file_hash, folder_bytes
 
 Shots: TypeAlias = tuple[Example, ...]
 Build: TypeAlias = Callable[[Workbench, Shots, Path], System]
@@ -137,7 +137,7 @@ def _embedding_head(bench: Workbench, shots: Shots, artifact: Path) -> System:
         names, seed = bench.template.labels, bench.settings.examples.seed
         head = EmbeddingHead.fit(bench.embedder, texts, labels, label_names=names, seed=seed)
         head.save(artifact)
-    return baselines.embedding_head(head, bench.template, size_bytes=_size(artifact))
+    return baselines.embedding_head(head, bench.template, size_bytes=folder_bytes(artifact))
 
 
 def _expert(bench: Workbench, shots: Shots, artifact: Path) -> System:
@@ -169,7 +169,7 @@ def _lora_on_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
         settings = TrainSettings(seed=seed, epochs=20, learning_rate=rate)
         train_lora(bench.model, conversations, targets, out=artifact, settings=settings)
     model = bench.model.adapted(artifact)
-    note, size = f"fine-tuned on {len(shots)} shots", _size(artifact)
+    note, size = f"fine-tuned on {len(shots)} shots", folder_bytes(artifact)
     return System("LoRA on the shots", "trained", model, template.conversation, size_bytes=size, note=note)
 
 
@@ -230,10 +230,6 @@ def _model_recipe(named: str) -> Recipe:
         return file_hash(place) if isinstance(place, Path) else place
 
     return Recipe(name, "model", build, uses_shots=False, identity=identity)
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
 
 
 def _plain(name: str) -> str:

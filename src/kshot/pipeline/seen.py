@@ -62,7 +62,6 @@ def _training(facts: Mapping[str, Any]) -> TrainingFacts:
         losses=told["losses"],
         held=told["held"],
         best_step=told["best_step"],
-        parameters=told["parameters"],
     )
 
 

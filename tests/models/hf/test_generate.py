@@ -12,7 +12,7 @@ import torch
 
 from kshot.data.example import Example, Message
 from kshot.errors import ModelError
-from kshot.models.hf.generate import Decoding, _Stop, generate_replies
+from kshot.models.hf.generate import Decoding, Stop, generate_replies
 
 ROWS = [*tiny.ROWS, *(Example(f"word {i} " * (i + 1), "x") for i in range(6))]
 
@@ -140,7 +140,7 @@ def test_stop_strings_cut_the_reply_and_end_it():
 
 
 def test_a_token_that_holds_two_stops_is_cut_at_the_first():
-    assert _Stop(("\n", "b"), tiny.loaded().text).cut("a\n\nb") == "a"
+    assert Stop(("\n", "b"), tiny.loaded().text).cut("a\n\nb") == "a"
 
 
 def test_a_stop_string_of_many_tokens_is_seen():

@@ -38,7 +38,7 @@ class AdaptedModel:
 
     def __init__(self, base: Loaded, folder: str | Path, *, base_id: str) -> None:
         self.folder = Path(folder)
-        _check_files(self.folder)
+        check_files(self.folder)
         self._base = base
         self._loaded = dataclasses.replace(base, name=self.folder.name)
         self._id = f"{base_id}+{folder}@{adapter_hash(self.folder)}"
@@ -158,7 +158,12 @@ def _check_fit(folder: Path, state: Mapping[str, Tensor], adapted: Any) -> None:
         )
 
 
-def _check_files(folder: Path) -> None:
+def check_files(folder: Path) -> None:
+    """Looks whether a PEFT adapter's two files are there.
+
+    Raises:
+        AdapterError: One is not, or the weights are pickled.
+    """
     if not folder.is_dir():
         raise AdapterError(f"{folder}: no such folder; expected a PEFT adapter folder")
     if not (folder / "adapter_config.json").is_file():

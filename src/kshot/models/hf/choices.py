@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class ChoiceRow:
     """The choices of one row, how many first tokens are the same for all, and its prompt's tokens."""
 
     choices: tuple[Encoded, ...]
@@ -33,10 +33,12 @@ class _Row:
 
     @property
     def tokens(self) -> int:
+        """Padded tokens of its choices."""
         return len(self.choices) * max(len(choice.ids) for choice in self.choices)
 
-    def part(self, places: Sequence[int]) -> _Row:
-        return _Row(tuple(self.choices[place] for place in places), self.shared, self.prompt_tokens)
+    def part(self, places: Sequence[int]) -> ChoiceRow:
+        """The row with some of its choices."""
+        return ChoiceRow(tuple(self.choices[place] for place in places), self.shared, self.prompt_tokens)
 
 
 def choice_scores(
@@ -53,8 +55,8 @@ def choice_scores(
         ModelError: The lists differ in length, a row has no choices or is longer than the model, or a loss
             is no number.
     """
-    rows = _rows(loaded, conversations, choices)
-    if not _can_share(loaded):
+    rows = choice_rows(loaded, conversations, choices)
+    if not can_share(loaded):
         flat = iter(score(loaded, [choice for row in rows for choice in row.choices]))
         found = [[next(flat) for _ in row.choices] for row in rows]
     else:
@@ -65,12 +67,17 @@ def choice_scores(
             what=loaded.name,
         )
     check_numbers(loaded, [np.concatenate(nats) for nats in found])
-    return [_scores(nats, row) for nats, row in zip(found, rows, strict=True)]
+    return [as_scores(nats, row) for nats, row in zip(found, rows, strict=True)]
 
 
-def _rows(
+def choice_rows(
     loaded: Loaded, conversations: Sequence[Conversation], choices: Sequence[Sequence[str]]
-) -> list[_Row]:
+) -> list[ChoiceRow]:
+    """The choices of each row as tokens.
+
+    Raises:
+        ModelError: A row has no choice, or does not fit the model's positions.
+    """
     if len(conversations) != len(choices):
         raise ModelError(f"{len(conversations)} conversations but {len(choices)} rows of choices")
     rows = []
@@ -81,7 +88,7 @@ def _rows(
         check_lengths(loaded, encoded, numbers=[number] * len(encoded))
         # the last shared token is read again with each choice: it is the one that predicts
         shared = min(_common(encoded), *(choice.start for choice in encoded)) - 1
-        rows.append(_Row(encoded, shared, len(loaded.text.encode_prompt(conversation))))
+        rows.append(ChoiceRow(encoded, shared, len(loaded.text.encode_prompt(conversation))))
     return rows
 
 
@@ -107,13 +114,13 @@ def _common(choices: Sequence[Encoded]) -> int:
     return next((i for i, column in enumerate(columns) if len(set(column)) > 1), len(choices[0].ids))
 
 
-def _can_share(loaded: Loaded) -> bool:
+def can_share(loaded: Loaded) -> bool:
     """Whether a cache can be filled once and read by several rows at positions that are given."""
     accepted = inspect.signature(loaded.model.forward).parameters
     return {"past_key_values", "position_ids", "logits_to_keep"} <= accepted.keys()
 
 
-def _run(loaded: Loaded, rows: Sequence[_Row]) -> list[list[Floats]]:
+def _run(loaded: Loaded, rows: Sequence[ChoiceRow]) -> list[list[Floats]]:
     """Losses of each row's choices; a row alone in its batch is divided further where it must be."""
     if len(rows) > 1:
         return _run_together(loaded, rows)
@@ -128,7 +135,7 @@ def _run(loaded: Loaded, rows: Sequence[_Row]) -> list[list[Floats]]:
     ]
 
 
-def _run_together(loaded: Loaded, rows: Sequence[_Row]) -> list[list[Floats]]:
+def _run_together(loaded: Loaded, rows: Sequence[ChoiceRow]) -> list[list[Floats]]:
     """One batch: prompts first, left-padded, then every choice on a copy of its prompt's cache."""
     if min(row.shared for row in rows) < 1 or all(len(row.choices) == 1 for row in rows):
         flat = iter(score(loaded, [choice for row in rows for choice in row.choices]))
@@ -143,7 +150,7 @@ def _run_together(loaded: Loaded, rows: Sequence[_Row]) -> list[list[Floats]]:
     return [[next(flat) for _ in row.choices] for row in rows]
 
 
-def _prompts(loaded: Loaded, rows: Sequence[_Row]) -> tuple[Tensor, Any]:
+def _prompts(loaded: Loaded, rows: Sequence[ChoiceRow]) -> tuple[Tensor, Any]:
     """Attention mask and cache of what the choices of each row share."""
     import torch
 
@@ -164,7 +171,7 @@ def _prompts(loaded: Loaded, rows: Sequence[_Row]) -> tuple[Tensor, Any]:
     return mask, out.past_key_values
 
 
-def _replies(loaded: Loaded, rows: Sequence[_Row], before: Tensor, cache: Any) -> list[Floats]:
+def _replies(loaded: Loaded, rows: Sequence[ChoiceRow], before: Tensor, cache: Any) -> list[Floats]:
     """Losses of every choice of every row, right-padded behind the cached prompts."""
     import torch
 
@@ -191,7 +198,8 @@ def _replies(loaded: Loaded, rows: Sequence[_Row], before: Tensor, cache: Any) -
     return np.split(nats, np.cumsum([choice.target_count for _, choice in tails])[:-1])
 
 
-def _scores(nats: Sequence[Floats], row: _Row) -> ChoiceScores:
+def as_scores(nats: Sequence[Floats], row: ChoiceRow) -> ChoiceScores:
+    """The losses of a row's choices, token by token, as its scores."""
     return ChoiceScores(
         np.array([-losses.sum(dtype=np.float64) for losses in nats], dtype=np.float32),
         np.array([choice.target_count for choice in row.choices], dtype=np.int64),

@@ -42,7 +42,7 @@ class Decoding:
 
 
 @dataclass(slots=True)
-class _Row:
+class Written:
     """One reply in the making."""
 
     prompt: list[int]
@@ -51,7 +51,8 @@ class _Row:
     new: list[int] = field(default_factory=list)
     reason: str = ""
 
-    def take(self, token: int, *, ends: frozenset[int], stop: _Stop) -> None:
+    def take(self, token: int, *, ends: frozenset[int], stop: Stop) -> None:
+        """One more token; notes whether the reply ends with it."""
         self.new.append(token)
         if token in ends or stop.reached(self.new):
             self.reason = "stop"
@@ -60,7 +61,7 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stop:
+class Stop:
     """Finds stop strings in what was generated."""
 
     strings: tuple[str, ...]
@@ -93,7 +94,7 @@ def generate_replies(
         ModelError: A prompt leaves no position for a reply, one row does not fit into memory, or the
             model's output is no number.
     """
-    rows = _rows(loaded, conversations, decoding)
+    rows = reply_rows(loaded, conversations, decoding)
     return run_batches(
         [len(row.prompt) + row.budget for row in rows],
         lambda batch: _generate_batch(loaded, [rows[i] for i in batch], decoding),
@@ -102,7 +103,12 @@ def generate_replies(
     )
 
 
-def _rows(loaded: Loaded, conversations: Sequence[Conversation], decoding: Decoding) -> list[_Row]:
+def reply_rows(loaded: Loaded, conversations: Sequence[Conversation], decoding: Decoding) -> list[Written]:
+    """The prompts as tokens, nothing written yet.
+
+    Raises:
+        ModelError: A prompt leaves no room for a reply.
+    """
     seen: Counter[Conversation] = Counter()
     rows = []
     for number, conversation in enumerate(conversations):
@@ -114,7 +120,7 @@ def _rows(loaded: Loaded, conversations: Sequence[Conversation], decoding: Decod
                 f"{loaded.limit} positions; shorten the row or give fewer shots in the prompt"
             )
         draws = _draws(conversation, seen[conversation], decoding)
-        rows.append(_Row(prompt, min(room, decoding.max_new_tokens), draws))
+        rows.append(Written(prompt, min(room, decoding.max_new_tokens), draws))
         seen[conversation] += 1
     return rows
 
@@ -129,13 +135,13 @@ def _draws(conversation: Conversation, repeat: int, decoding: Decoding) -> NDArr
     return np.random.default_rng(seeds).random(decoding.max_new_tokens)
 
 
-def _generate_batch(loaded: Loaded, rows: Sequence[_Row], decoding: Decoding) -> list[Reply]:
+def _generate_batch(loaded: Loaded, rows: Sequence[Written], decoding: Decoding) -> list[Reply]:
     """One left-padded batch; rows that are done leave it whenever half of it is done."""
     import torch
 
     for row in rows:
         row.new, row.reason = [], ""  # a batch may be tried again
-    stop = _Stop(tuple(decoding.stop), loaded.text)
+    stop = Stop(tuple(decoding.stop), loaded.text)
     active = list(rows)
     step, mask = _left_padded(active, loaded)
     cache: Any = None
@@ -147,7 +153,7 @@ def _generate_batch(loaded: Loaded, rows: Sequence[_Row], decoding: Decoding) ->
                     row.take(token, ends=loaded.end_ids, stop=stop)
             alive = [i for i, row in enumerate(active) if not row.reason]
             if not alive:
-                return [_reply(row, loaded, stop) for row in rows]
+                return [as_reply(row, loaded, stop) for row in rows]
             if 2 * len(alive) <= len(active) and _can_select(cache):
                 chosen = torch.tensor(alive, device=loaded.device)
                 cache.batch_select_indices(chosen)
@@ -156,7 +162,7 @@ def _generate_batch(loaded: Loaded, rows: Sequence[_Row], decoding: Decoding) ->
             mask = torch.cat([mask, torch.ones_like(step)], dim=1)
 
 
-def _left_padded(rows: Sequence[_Row], loaded: Loaded) -> tuple[Tensor, Tensor]:
+def _left_padded(rows: Sequence[Written], loaded: Loaded) -> tuple[Tensor, Tensor]:
     import torch
 
     longest = max(len(row.prompt) for row in rows)
@@ -182,7 +188,7 @@ def _forward(loaded: Loaded, step: Tensor, mask: Tensor, cache: Any) -> tuple[Te
     return out.logits[:, -1], out.past_key_values
 
 
-def _choose(logits: Tensor, rows: Sequence[_Row], decoding: Decoding, loaded: Loaded) -> list[int]:
+def _choose(logits: Tensor, rows: Sequence[Written], decoding: Decoding, loaded: Loaded) -> list[int]:
     """The next token of each row: the likeliest, or where the row's draw falls."""
     if bool(logits.isnan().any()):
         raise ModelError(f"{loaded.name}: the model's output is no number; audit its weights or change dtype")
@@ -202,7 +208,8 @@ def _can_select(cache: Any) -> bool:
     return all(hasattr(layer, "batch_select_indices") for layer in getattr(cache, "layers", [None]))
 
 
-def _reply(row: _Row, loaded: Loaded, stop: _Stop) -> Reply:
+def as_reply(row: Written, loaded: Loaded, stop: Stop) -> Reply:
+    """What was written, as text without end token and stop string."""
     body = row.new[:-1] if row.new[-1] in loaded.end_ids else row.new
     return Reply(
         text=stop.cut(loaded.text.decode(body)),

@@ -9,11 +9,8 @@ import numpy as np
 
 from kshot.errors import ModelError
 from kshot.models.base import Reply
-from kshot.models.hf.generate import Decoding
-from kshot.models.hf.generate import _reply as as_reply
-from kshot.models.hf.generate import _Row as Written
-from kshot.models.hf.generate import _Stop as Stop
-from kshot.models.hf.group.passes import Context, _filled
+from kshot.models.hf.generate import Decoding, Stop, Written, as_reply
+from kshot.models.hf.group.passes import Context, filled
 from kshot.models.hf.group.rows import AskedRow
 
 if TYPE_CHECKING:
@@ -37,7 +34,7 @@ def write_replies(
     stop = Stop(tuple(decoding.stop), loaded.text)
     written = [[Written(list(row.prompt), row.budget, np.zeros(0)) for row in rows] for _ in experts]
     cells = [(e, i) for e in range(len(experts)) for i in range(len(rows))]  # of the rows in the batch
-    step, mask = _filled(
+    step, mask = filled(
         [row.prompt[part:] for row, part in zip(rows, parts, strict=True)],
         len(experts),
         loaded.device,

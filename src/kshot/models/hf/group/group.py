@@ -14,8 +14,7 @@ from kshot.data.template import Target
 from kshot.errors import ModelError
 from kshot.models.base import ChoiceScores, Floats, Reply, TokenLosses
 from kshot.models.hf.batches import run_batches
-from kshot.models.hf.choices import _can_share as can_share
-from kshot.models.hf.choices import _scores as as_scores
+from kshot.models.hf.choices import as_scores, can_share
 from kshot.models.hf.generate import Decoding
 from kshot.models.hf.group.decode import write_replies
 from kshot.models.hf.group.factors import Stacks

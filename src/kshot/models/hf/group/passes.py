@@ -114,14 +114,14 @@ def read_shared(
         parts = [0] * len(rows)  # nothing is read twice, so one pass is enough
     if count:
         context = Context(reader, experts, torch.zeros(len(experts), 0, dtype=torch.long, device=device))
-        context.read(*_filled([rows[0].ids[:count]], len(experts), device))
+        context.read(*filled([rows[0].ids[:count]], len(experts), device))
         context.choose([e for e in range(len(experts)) for _ in rows])
     else:
         start = torch.zeros(len(experts) * len(rows), 0, dtype=torch.long, device=device)
         context = Context(reader, experts, start)
     rests = [row.ids[count:part] for row, part in zip(rows, parts, strict=True)]
     if any(rests):
-        context.read(*_filled(rests, len(experts), device, left=True))
+        context.read(*filled(rests, len(experts), device, left=True))
     return context, parts
 
 
@@ -136,7 +136,7 @@ def read_tails(context: Context, rows: Sequence[AskedRow], parts: Sequence[int])
     if set(counts) != {1}:
         owners = [i for i, count in enumerate(counts) for _ in range(count)]  # (M,)
         context.choose([e * len(rows) + i for e in range(experts) for i in owners])
-    ids, mask = _filled([tail.ids[part:] for part, tail in tails], experts, device)  # (E M, T)
+    ids, mask = filled([tail.ids[part:] for part, tail in tails], experts, device)  # (E M, T)
     first = min(tail.start - part for part, tail in tails) - 1
     keep = torch.arange(first, ids.shape[1] - 1, device=device)
     logits = context.read(ids, mask, keep=keep, stays=False)  # (E M, U, V)
@@ -158,7 +158,7 @@ def read_tails(context: Context, rows: Sequence[AskedRow], parts: Sequence[int])
     return found
 
 
-def _filled(
+def filled(
     rows: Sequence[Sequence[int]], experts: int, device: Any, *, left: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Token ids and mask (E N, T) of the same rows for each expert, padded right or left."""

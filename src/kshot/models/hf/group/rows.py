@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 from kshot.data.example import Conversation
 from kshot.data.template import Target
 from kshot.errors import ModelError
-from kshot.models.hf.choices import _Row as ChoiceRow
-from kshot.models.hf.choices import _rows as choice_rows
-from kshot.models.hf.generate import Decoding
-from kshot.models.hf.generate import _rows as reply_rows
+from kshot.models.hf.choices import ChoiceRow, choice_rows
+from kshot.models.hf.generate import Decoding, reply_rows
 from kshot.models.hf.loading import Loaded
 from kshot.models.hf.losses import check_lengths
 from kshot.models.text.text_format import Encoded

@@ -11,7 +11,7 @@ from kshot.data.example import Conversation
 from kshot.data.template import Target
 from kshot.errors import KshotError
 from kshot.models.base import ChoiceScores, Reply, TokenLosses
-from kshot.models.hf.adapted import AdaptedModel, _check_files, adapter_hash
+from kshot.models.hf.adapted import AdaptedModel, adapter_hash, check_files
 from kshot.models.hf.group.factors import (
     Stacks,
     StoredFactors,
@@ -47,7 +47,7 @@ class StoredExpert:
 
     def __init__(self, base: HfModel, folder: str | Path) -> None:
         self.folder = Path(folder)
-        _check_files(self.folder)
+        check_files(self.folder)
         self.base = base.loaded
         self._base_id = base.id
         self._given = folder
