@@ -26,7 +26,7 @@ from kshot.models.bank import BankEntry
 from kshot.models.bank.copies import NEAR
 from kshot.models.bank.likeness import KINDS, similarity_matrix
 from kshot.models.lora.delta import Doubles
-from kshot.models.lora.safetensor_files import packed, read_header, write_bytes
+from kshot.models.safetensor_files import packed, read_header, write_bytes
 from kshot.pipeline.workbench import Workbench
 
 # warnings that stand against choosing an adapter: it adds nothing to the base, or to another adapter

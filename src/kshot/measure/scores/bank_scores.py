@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kshot.errors import DataError, InputError
 from kshot.measure.loss import perplexity
-from kshot.models.lora.safetensor_files import write_bytes
+from kshot.models.safetensor_files import write_bytes
 
 Values: TypeAlias = NDArray[np.float64]
 _FORMAT = 1

@@ -19,7 +19,7 @@ from kshot.models.folders import new_folder
 from kshot.models.lora import LoraAdapter, LoraDelta
 from kshot.models.lora.config import CONFIG
 from kshot.models.lora.files import PREFIX, WEIGHTS
-from kshot.models.lora.safetensor_files import Array, packed, write_bytes
+from kshot.models.safetensor_files import Array, packed, write_bytes
 
 _CARD = """---
 base_model: {base}

@@ -15,7 +15,7 @@ from kshot.methods.moe.settings import STORED, MixtureSettings
 from kshot.models.lora import LoraAdapter, LoraDelta
 from kshot.models.lora.config import CONFIG, read_config
 from kshot.models.lora.files import PREFIX, WEIGHTS
-from kshot.models.lora.safetensor_files import Array, read_header
+from kshot.models.safetensor_files import Array, read_header
 
 
 @final

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import final
 
 from kshot.errors import ModelError
-from kshot.models.lora.safetensor_files import StoredTensor, folder_header
+from kshot.models.safetensor_files import StoredTensor, folder_header
 
 # transformers' Conv1D stores (in, out)
 _CONV1D_TYPES = frozenset({"gpt2", "openai-gpt", "imagegpt", "decision_transformer"})

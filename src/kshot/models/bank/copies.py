@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from kshot.errors import AdapterError
 from kshot.models.lora.adapter import LoraAdapter
 from kshot.models.lora.delta import Doubles
-from kshot.models.lora.safetensor_files import Array
+from kshot.models.safetensor_files import Array
 
 NEAR = 0.999
 CANDIDATE = 0.99

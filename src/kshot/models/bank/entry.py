@@ -12,7 +12,7 @@ from kshot.errors import collected
 from kshot.models.hf.adapted import adapter_hash
 from kshot.models.lora.config import LoraConfig
 from kshot.models.lora.files import PICKLED, WEIGHTS, AdapterFiles, adapter_files
-from kshot.models.lora.safetensor_files import file_sha256
+from kshot.models.safetensor_files import file_sha256
 
 _LONGEST_CARD = 1 << 20
 _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)

@@ -14,7 +14,7 @@ from kshot.models.lora.adapter import LoraAdapter
 from kshot.models.lora.config import LoraConfig
 from kshot.models.lora.delta import Doubles, LoraDelta, gram
 from kshot.models.lora.files import Pair, usable_files
-from kshot.models.lora.safetensor_files import Array
+from kshot.models.safetensor_files import Array
 
 Likeness: TypeAlias = Literal["delta", "ab_signed", "ab_abs"]
 KINDS: tuple[Likeness, ...] = ("delta", "ab_signed", "ab_abs")

@@ -21,7 +21,7 @@ from kshot.models.lora import delta as algebra
 from kshot.models.lora.config import CONFIG
 from kshot.models.lora.delta import Doubles, LoraDelta, ab_cosines, gram
 from kshot.models.lora.files import PREFIX, WEIGHTS, usable_files
-from kshot.models.lora.safetensor_files import Array, file_sha256, packed, write_bytes
+from kshot.models.safetensor_files import Array, file_sha256, packed, write_bytes
 
 __all__ = ["LoraAdapter", "LoraDelta", "ab_cosines", "concatenated", "gram"]
 

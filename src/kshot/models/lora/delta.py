@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kshot.errors import AdapterError
-from kshot.models.lora.safetensor_files import Array
+from kshot.models.safetensor_files import Array
 
 Doubles: TypeAlias = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kshot.errors import AdapterError, ModelError, collected
 from kshot.models.lora.config import LoraConfig, Problem, lora_config, read_config, unsupported
-from kshot.models.lora.safetensor_files import StoredTensor, read_header
+from kshot.models.safetensor_files import StoredTensor, read_header
 
 WEIGHTS = "adapter_model.safetensors"
 PICKLED = "adapter_model.bin"

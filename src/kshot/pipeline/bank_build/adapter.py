@@ -19,7 +19,7 @@ from kshot.errors import DataError
 from kshot.methods.rationales import write_reasoning
 from kshot.models.base import LanguageModel, LossModel
 from kshot.models.lora.files import WEIGHTS
-from kshot.models.lora.safetensor_files import file_sha256
+from kshot.models.safetensor_files import file_sha256
 from kshot.models.train import TrainResult, TrainSettings, train_lora
 from kshot.pipeline.bank_build.card import write_card
 from kshot.pipeline.bank_build.recipe import BankRecipe, Job

@@ -13,7 +13,7 @@ from kshot.data.nearest import proposal
 from kshot.errors import DataError, InputError
 from kshot.models.hf.loading import folder_hash
 from kshot.models.lora.files import WEIGHTS
-from kshot.models.lora.safetensor_files import file_sha256
+from kshot.models.safetensor_files import file_sha256
 from kshot.pipeline.bank_build.card import read_facts
 from kshot.pipeline.bank_build.recipe import BankRecipe, Job
 from kshot.pipeline.bank_build.sources import leaving, local_identity

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kshot.errors import DataError
 from kshot.models.hf.loading import first_line
-from kshot.models.lora.safetensor_files import file_sha256
+from kshot.models.safetensor_files import file_sha256
 from kshot.pipeline.bank_build.recipe import BankRecipe, Job
 from kshot.pipeline.bank_build.settings import PARQUET, DatasetSection
 

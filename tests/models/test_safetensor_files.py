@@ -14,8 +14,8 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
 from kshot.errors import ModelError
-from kshot.models.lora import safetensor_files
-from kshot.models.lora.safetensor_files import (
+from kshot.models import safetensor_files
+from kshot.models.safetensor_files import (
     file_sha256,
     folder_header,
     packed,

@@ -1,0 +1,1 @@
+"""A mix of models at rest: planned from headers, then streamed from disk to disk."""

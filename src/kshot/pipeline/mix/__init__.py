@@ -1,0 +1,1 @@
+"""A mix from beginning to end: planned, scored on the shots, weighed, written, told."""
