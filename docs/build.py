@@ -16,6 +16,8 @@ VERBS = (
     "predict",
     "experts",
     "data",
+    "mix",
+    "train",
     "moe",
     "moe build",
     "moe train",

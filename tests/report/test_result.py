@@ -49,6 +49,7 @@ def test_json_holds_everything_but_the_rows(sample):
         "because",
         "provenance",
         "knowledge",
+        "cocktail",
     }
     assert plain["knowledge"] is None
     assert len(sample.to_json(with_rows=True)["rows"]) == 400

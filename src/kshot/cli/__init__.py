@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from kshot.cli import bank, data, experts, judge, moe, task, work
+from kshot.cli import bank, data, experts, judge, mix, moe, task, train, work
 
 app = typer.Typer(
     name="kshot",
@@ -26,6 +26,8 @@ app.command("run")(work.run)
 app.command("predict")(work.predict)
 app.command("experts")(experts.experts)
 app.command("data")(data.data)
+app.command("mix")(mix.mix)
+app.command("train")(train.train)
 app.command("compare")(judge.compare)
 app.add_typer(bank.app, name="bank")
 app.add_typer(moe.app, name="moe")

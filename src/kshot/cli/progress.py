@@ -50,6 +50,8 @@ def _doing(event: str, fields: Mapping[str, Any]) -> str:
     """What goes on within a system, or nothing."""
     if event == "scoring":
         return f"scoring the bank {fields['index'] + 1}/{fields['total']}"
+    if event == "mixing":
+        return f"{fields['name']}: {fields['mixes']} mixes tried"
     if event == "rehearsing":
         return f"rehearsing {fields['name']} ({fields['index'] + 1}/{fields['total']})"
     if event == "training":

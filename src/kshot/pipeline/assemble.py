@@ -13,6 +13,7 @@ from kshot.models.bank import BankEntry
 from kshot.models.bank.audit import Audit
 from kshot.pipeline.answers import Outcome, judged_rows
 from kshot.pipeline.evaluate import answers_of, judge, per_row, reference_of
+from kshot.pipeline.mix.seen_mixes import seen_mixes
 from kshot.pipeline.plan import Plan
 from kshot.pipeline.recommend import recommend
 from kshot.pipeline.seen import seen
@@ -60,6 +61,7 @@ def assemble(
         provenance=provenance,
         rows=_row_results(task, outcomes),
         knowledge=seen(task, outcomes, bench.run.folder),
+        cocktail=seen_mixes(outcomes),
     )
 
 

@@ -30,7 +30,7 @@ from kshot.models.safetensor_files import packed, read_header, write_bytes
 from kshot.pipeline.workbench import Workbench
 
 # warnings that stand against choosing an adapter: it adds nothing to the base, or to another adapter
-_ADDS_NOTHING = ("zero_b", "no_effect", "exact_duplicate")
+ADDS_NOTHING = ("zero_b", "no_effect", "exact_duplicate")
 _GROUPS_SHOWN = 1000
 CHOICE_RULES: tuple[str, ...] = ("coverage", *RULES)
 
@@ -202,7 +202,7 @@ def _barred(bench: Workbench) -> dict[str, str]:
         )
     found: dict[str, str] = {}
     for finding in bench.audit.findings:
-        if finding.level == "refuse" or finding.code in _ADDS_NOTHING:
+        if finding.level == "refuse" or finding.code in ADDS_NOTHING:
             found[finding.name] = "; ".join(filter(None, [found.get(finding.name), finding.sentence]))
     return found
 

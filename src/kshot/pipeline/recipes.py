@@ -18,6 +18,8 @@ from kshot.models.bank import BankEntry
 from kshot.models.base import System
 from kshot.pipeline.blend_build import blend_inputs, blend_system, lacking
 from kshot.pipeline.blends import BLENDS, Blend
+from kshot.pipeline.mix.soups import SOUPS, Soup
+from kshot.pipeline.mix.systems import lacking_soup, soup_inputs, soup_system
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import file_hash, folder_bytes
 
@@ -79,7 +81,8 @@ def table(bench: Workbench) -> tuple[Recipe, ...]:
     best = (Recipe(BEST, "adapter", _best_on_shots, frozenset({"model", "bank", "scores"})),)
     has_bank, knowledge = bool(bench.settings.knowledge.adapters), bench.settings.knowledge
     blends = [blend for blend in BLENDS if knowledge.any and (has_bank or blend.experts == "none")]
-    return fixed + models + adapters + (best if has_bank else ()) + tuple(map(_blend_recipe, blends))
+    soups = tuple(_soup_recipe(soup, has_bank) for soup in SOUPS if has_bank or knowledge.models)
+    return fixed + models + adapters + (best if has_bank else ()) + soups + tuple(map(_blend_recipe, blends))
 
 
 def missing(recipe: Recipe, bench: Workbench) -> str | None:
@@ -214,6 +217,20 @@ def _blend_recipe(blend: Blend) -> Recipe:
         weight=blend.weight,
         ablation=blend.ablation,
         lacking=lambda bench: lacking(bench, blend),
+    )
+
+
+def _soup_recipe(soup: Soup, has_bank: bool) -> Recipe:
+    def build(bench: Workbench, shots: Shots, artifact: Path) -> System:
+        return soup_system(bench, shots, artifact, soup=soup)
+
+    recipe = Recipe(soup.name, "cocktail", build, frozenset({"model", "scores"} if has_bank else {"model"}))
+    return replace(
+        recipe,
+        identity=lambda bench: soup_inputs(bench, soup),
+        weight=soup.weight,
+        ablation=soup.ablation,
+        lacking=lacking_soup,
     )
 
 

@@ -135,6 +135,9 @@ def _messages(system: System) -> dict[str, Any]:
 _FILES = {
     "adapter_model.safetensors": "a PEFT adapter: "
     "`PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), THIS_FOLDER)`",
+    "cocktail.json": "the members of the mix, their losses on the shots and their weights",
+    "model.safetensors": "a whole model: `AutoModelForCausalLM.from_pretrained(THIS_FOLDER)`",
+    "model.safetensors.index.json": "a whole model: `AutoModelForCausalLM.from_pretrained(THIS_FOLDER)`",
     "messages.json": "the chat turns around a row, which stands where they say `{prompt}`",
     "shots.jsonl": "the labelled rows that the system looks things up in",
     "head.safetensors": "the weights of the logistic head on the embedder's vectors",

@@ -1,5 +1,6 @@
 """The report of one run: page, Markdown, JSON and terminal table, all made from one ``RunReport``."""
 
+from kshot.report.cocktail import CocktailFacts
 from kshot.report.knowledge import OpenKnowledge
 from kshot.report.result import (
     BankRow,
@@ -16,6 +17,7 @@ from kshot.report.write import ReportPaths, write_report
 
 __all__ = [
     "BankRow",
+    "CocktailFacts",
     "Finding",
     "OpenKnowledge",
     "Refused",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from kshot.report.cocktail.tables import cocktail_tables
 from kshot.report.conclusion import conclusion
 from kshot.report.knowledge.tables import knowledge_tables
 from kshot.report.result import BankRow, RunReport, SystemResult
@@ -32,6 +33,7 @@ def markdown(report: RunReport) -> str:
         ["## Leaderboard", "", *_leaderboard(report, scale)],
         ["## Bank", "", *_bank(report.bank, scale)] if report.bank else [],
         _knowledge(report, scale),
+        _cocktail(report),
         ["## Findings", "", *_findings(report)],
         ["## Refused", "", *_refused(report)],
         ["## What left this machine", "", *_leaves(report)],
@@ -128,6 +130,17 @@ def _knowledge(report: RunReport, scale: Scale) -> list[str]:
             "",
             *table(part.header, part.rows),
         ]
+    return lines
+
+
+def _cocktail(report: RunReport) -> list[str]:
+    if report.cocktail is None:
+        return []
+    lines = ["## Cocktail (miniature)" if report.miniature else "## Cocktail"]
+    lines += ["", escaped(report.cocktail.note)] if report.cocktail.note else []
+    for part in cocktail_tables(report.cocktail):
+        head = ["", f"### {escaped(part.title)}", "", escaped(part.lead), ""]
+        lines += [*head, *table(part.header, part.rows)]
     return lines
 
 

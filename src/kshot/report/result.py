@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from kshot.errors import DataError
+from kshot.report.cocktail.facts import CocktailFacts
 from kshot.report.knowledge.facts import OpenKnowledge
 from kshot.report.plain import from_plain, to_plain
 
@@ -169,6 +170,7 @@ class RunReport:
         recommended: Name of a system, or None where none is worth its cost.
         provenance: Seeds, versions, hashes, device, wall time, command: plain nested values.
         knowledge: What experts and data were chosen and what their mixture does, where a run chose any.
+        cocktail: How the weights of mixed models came about, where a run mixed any.
         rows: For browsing in ``report.html``; no part of ``report.json``.
 
     Raises:
@@ -189,6 +191,7 @@ class RunReport:
     because: str = ""
     provenance: dict[str, Any] = field(default_factory=dict)
     knowledge: OpenKnowledge | None = None
+    cocktail: CocktailFacts | None = None
     rows: tuple[RowResult, ...] = ()
 
     def __post_init__(self) -> None:

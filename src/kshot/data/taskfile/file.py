@@ -15,6 +15,7 @@ from kshot.data.nearest import no_such_path
 from kshot.data.taskfile.messages import secret_sentences, sentences
 from kshot.data.taskfile.settings import (
     BudgetSection,
+    CocktailSection,
     DataSection,
     ExamplesSection,
     ExpertsSection,
@@ -69,6 +70,7 @@ class TaskFile(Section):
     experts: ExpertsSection = ExpertsSection()
     data: DataSection = DataSection()
     mixture: MixtureSection = MixtureSection()
+    cocktail: CocktailSection = CocktailSection()
     systems: Texts = Field(default=(), description="The systems to compare; default: all that can be built")
     budget: BudgetSection = BudgetSection()
     report: ReportSection = ReportSection()

@@ -235,3 +235,18 @@ class MixtureSection(Section):
         default="auto",
         description="Share of the shots to stop the training by; auto: a fifth from 40 shots on",
     )
+
+
+class CocktailSection(Section):
+    """How base, models and adapters are mixed into one, weighted by the shots (arXiv 2311.13534)."""
+
+    temperature: Literal["auto"] | Limit = Field(
+        default="auto",
+        description="Of the softmax over negative losses; auto: by cross-fit on the shots; the paper has 5",
+    )
+    size: Annotated[int, Field(ge=2)] = Field(
+        default=10, description="Members at most, the base among them; those of the lowest loss stay"
+    )
+    search_evaluations: Count = Field(
+        default=200, description="How often `searched soup` measures a mix on the shots"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from kshot.methods.moe.read import Mixture, read_mixture
 from kshot.models.folders import new_folder
 from kshot.models.lora import LoraAdapter, LoraDelta
 from kshot.models.lora.delta import Doubles, summed
+from kshot.models.lora.mixed import with_rank
 
 _ROUNDING = 1e-12  # of the squared norm
 MeanGates: TypeAlias = Mapping[str, ArrayLike]
@@ -77,8 +77,8 @@ def export_lora(
     plain, exact = merged(mixture, gates=gates, name=Path(out).name)
     kept = 1.0
     if rank is not None:
-        plain, kept = _cut(plain, rank)
-        exact = exact and kept > 1 - _ROUNDING
+        small = with_rank(plain, rank)
+        plain, kept, exact = small.adapter, small.kept_energy, exact and small.exact
     with new_folder(Path(out)) as part:
         plain.save(part)
         (part / "README.md").write_text(_card(mixture, exact=exact, kept=kept), encoding="utf-8")
@@ -100,30 +100,6 @@ def merged(
         modules[module] = summed([delta for delta, _ in here], [float(weight) for _, weight in here])
     conv = any(adapter.fan_in_fan_out for adapter in mixture.adapters)
     return LoraAdapter(name, modules, mixture.base, conv), exact
-
-
-def truncated(delta: LoraDelta, rank: int) -> tuple[LoraDelta, float, float]:
-    """The best LoRA of a rank, and the squared norms that are kept and that there were.
-
-    QR of both factors leaves a small core whose singular values are those of s B A; the (out, in) product is
-    never formed. A delta of that rank or less stays as it is.
-
-    >>> delta = LoraDelta(np.eye(2), np.diag([3.0, 1.0]), 1.0)
-    >>> small, kept, whole = truncated(delta, 1)
-    >>> np.allclose(small.dense(), np.diag([3.0, 0.0])), round(kept / whole, 12)
-    (True, 0.9)
-    """
-    left, core_left = np.linalg.qr(delta.b.astype(np.float64))  # (out, m), (m, r)
-    right, core_right = np.linalg.qr(delta.a.astype(np.float64).T)  # (in, n), (n, r)
-    u, values, v = np.linalg.svd(delta.scaling * core_left @ core_right.T, full_matrices=False)
-    whole = float(np.square(values).sum())
-    if rank >= delta.rank:
-        return delta, whole, whole
-    root = np.sqrt(values[:rank])
-    b: Doubles = left @ (u[:, :rank] * root)
-    a: Doubles = (root[:, None] * v[:rank]) @ right.T
-    small = LoraDelta(a.astype(delta.a.dtype), b.astype(delta.b.dtype), 1.0)
-    return small, float(np.square(values[:rank]).sum()), whole
 
 
 def _weights(mixture: Mixture, gates: MeanGates | None) -> tuple[dict[str, Doubles], bool]:
@@ -164,15 +140,6 @@ def _own(mixture: Mixture, module: str, here: np.ndarray) -> Doubles:
         return np.where(here, scalars, 0.0)
     shares = np.exp(scalars - scalars[here].max(), where=here, out=np.zeros_like(scalars))
     return np.asarray(shares / shares.sum())
-
-
-def _cut(plain: LoraAdapter, rank: int) -> tuple[LoraAdapter, float]:
-    if isinstance(rank, bool) or not isinstance(rank, int) or rank < 1:
-        raise AdapterError(f"the rank of the export is {rank!r}, expected a whole number from 1")
-    parts = {module: truncated(delta, rank) for module, delta in plain.modules.items()}
-    whole = sum(each[2] for each in parts.values())
-    kept = sum(each[1] for each in parts.values()) / whole if whole else 1.0
-    return dataclasses.replace(plain, modules={m: each[0] for m, each in parts.items()}), kept
 
 
 def _card(mixture: Mixture, *, exact: bool, kept: float) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from kshot.errors import ModelError
 from kshot.models.safetensor_files import StoredTensor, folder_header
@@ -52,11 +52,18 @@ class BaseWeights:
             raise ModelError(f"{path}: is no JSON ({error}); download it again") from error
         if not isinstance(config, dict):
             raise ModelError(f"{path}: holds a {type(config).__name__}, expected a JSON object")
+        return cls.of(folder, config, folder_header(folder))
+
+    @classmethod
+    def of(
+        cls, folder: Path, config: Mapping[str, Any], tensors: Mapping[str, StoredTensor]
+    ) -> BaseWeights:
+        """Headers and configuration that are read already."""
         names = {folder.resolve().name, str(config.get("_name_or_path") or "").rsplit("/", 1)[-1]}
         tied = config.get("tie_word_embeddings")
         transposed = config.get("model_type") in _CONV1D_TYPES
         known = frozenset(name.casefold() for name in names if name)
-        return cls(folder, folder_header(folder), known, tied is not False, transposed)
+        return cls(folder, tensors, known, tied is not False, transposed)
 
     def prefix_for(self, modules: Iterable[str]) -> str:
         """What stands before module names in the model, but not in its files (``transformer.`` in gpt2's)."""

@@ -109,6 +109,7 @@ class MixPlan:
         write_bytes: Of weights.
         digest: 64 hexadecimal digits over everything that the output depends on but the weights of the
             members: files by size, time of change and header, layout, dtypes.
+        stamps: Size and time of change, in nanoseconds, of every weights file that was looked at.
     """
 
     members: tuple[Member, ...]
@@ -123,6 +124,7 @@ class MixPlan:
     read_bytes: int
     write_bytes: int
     digest: str
+    stamps: Mapping[Path, tuple[int, int]] = field(default_factory=dict)
 
     def check(self) -> None:
         """Refuse what cannot be mixed.

@@ -15,6 +15,7 @@ from kshot.models.classifier.head import EmbeddingHead
 from kshot.models.classifier.majority import MajorityClassifier
 from kshot.models.hf.batches import run_batches
 from kshot.models.hf.loading import check_folder, folder_hash, load_model, pick_device, resolved
+from kshot.models.hf.positions import position_limit
 
 __all__ = ["EmbeddingHead", "MajorityClassifier", "TransformersClassifier"]
 
@@ -35,7 +36,7 @@ class TransformersClassifier:
         self._id = id
         self._batch = batch
         self._labels = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
-        self._limit = min(_positions(model), tokenizer.model_max_length)
+        self._limit = min(position_limit(model.config), tokenizer.model_max_length)
 
     @classmethod
     def load(
@@ -109,14 +110,3 @@ class TransformersClassifier:
         if not bool(logits.isfinite().all()):
             raise ModelError(f"{self._id}: the classifier's output is no number; audit its weights")
         return list(logits.softmax(-1).cpu().numpy())
-
-
-def _positions(model: Any) -> int:
-    """Tokens that the model reads; the RoBERTa family counts its positions from the pad id on."""
-    config = model.config
-    limit = int(getattr(config, "max_position_embeddings", 0) or 1 << 30)
-    family = str(config.model_type)
-    counted_from_pad = "roberta" in family or family in ("camembert", "mpnet", "longformer", "xmod", "esm")
-    if not counted_from_pad:
-        return limit
-    return limit - 1 - (1 if config.pad_token_id is None else int(config.pad_token_id))

@@ -62,8 +62,7 @@ class SentenceEmbedder:
             raise ModelError(f"SentenceEmbedder: batch_size is {batch_size}, expected at least 1")
         self._batch_size = batch_size
         self._name, self._folder = _found(str(folder_or_name))
-        _check_folder(self._folder)
-        self._model = _loaded(self._folder, device)
+        self._model = sentence_model(self._folder, device=device)
         self._dim = int(self._rows(["."]).shape[1])
 
     @cached_property
@@ -172,7 +171,19 @@ def _require_package() -> None:
         ) from error
 
 
-def _loaded(folder: Path, device: str) -> Any:
+def sentence_model(folder: Path, *, device: str = "auto", dtype: Any = None) -> Any:
+    """The ``SentenceTransformer`` of a local folder in evaluation mode, checked before anything is loaded.
+
+    Args:
+        folder: With a ``modules.json``.
+        device: A torch device; ``auto`` takes an accelerator where there is one.
+        dtype: A torch dtype; None: as sentence-transformers would load it.
+
+    Raises:
+        ModelError: The package is missing, the folder is no encoder, has pickled weights only, would run
+            code, or is damaged.
+    """
+    _check_folder(folder)
     _require_package()
     from sentence_transformers import SentenceTransformer
 
@@ -182,7 +193,7 @@ def _loaded(folder: Path, device: str) -> Any:
             device=None if device == "auto" else device,
             trust_remote_code=False,
             local_files_only=True,
-            model_kwargs={"use_safetensors": True},
+            model_kwargs={"use_safetensors": True} | ({} if dtype is None else {"dtype": dtype}),
         )
     except Exception as error:  # whatever a damaged folder makes the loaders raise
         raise ModelError(f"{folder}: cannot be loaded as an encoder ({error})") from error

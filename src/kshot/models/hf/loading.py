@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +45,13 @@ class Loaded:
     name: str
 
 
-def resolved(path_or_id: str | Path, *, revision: str | None = None) -> Path:
+def resolved(path_or_id: str | Path, *, revision: str | None = None, more_files: Sequence[str] = ()) -> Path:
     """The local folder of a model: the given one, or the hub's copy without pickled weights.
+
+    Args:
+        path_or_id: A folder, or a hub name.
+        revision: Of the hub.
+        more_files: Patterns of further files to fetch from the hub.
 
     Raises:
         ModelError: There is no such folder, nor such a model on the hub, or the hub cannot be reached.
@@ -60,7 +65,7 @@ def resolved(path_or_id: str | Path, *, revision: str | None = None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(_READ)))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=[*_READ, *more_files]))
     except Exception as error:  # the hub client raises a dozen kinds
         reason = first_line(error)
         raise ModelError(
@@ -224,7 +229,7 @@ def _torch_dtype(dtype: str, device: torch.device) -> Any:
 
     if dtype == "auto":
         return torch.float32 if device.type == "cpu" else "auto"
-    names = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    names = {name: getattr(torch, name) for name in ("float32", "bfloat16", "float16", "float64")}
     if dtype not in names:
         raise ModelError(f"dtype {dtype!r} is none of auto, {', '.join(names)}")
     return names[dtype]

@@ -70,7 +70,7 @@ class Mixable(Protocol):
     """A loaded model of one kind.
 
     ``module`` is the torch module whose parameters a mix in memory overwrites; its ``state_dict`` names are
-    those of transformers (for sentence-transformers, of its module list: ``0.auto_model...``).
+    those of transformers (for sentence-transformers, of its module list: ``0.`` and so on).
     """
 
     @property

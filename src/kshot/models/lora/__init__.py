@@ -2,5 +2,6 @@
 
 from kshot.models.lora.adapter import LoraAdapter, concatenated
 from kshot.models.lora.delta import LoraDelta, ab_cosines, gram
+from kshot.models.lora.mixed import MixedLora, mixed_lora
 
-__all__ = ["LoraAdapter", "LoraDelta", "ab_cosines", "concatenated", "gram"]
+__all__ = ["LoraAdapter", "LoraDelta", "MixedLora", "ab_cosines", "concatenated", "gram", "mixed_lora"]

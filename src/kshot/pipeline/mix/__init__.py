@@ -1,1 +1,6 @@
 """A mix from beginning to end: planned, scored on the shots, weighed, written, told."""
+
+from kshot.pipeline.mix.job import MixJob, Weighing
+from kshot.pipeline.mix.stand_alone import Mixed, Planned, mixed, planned
+
+__all__ = ["MixJob", "Mixed", "Planned", "Weighing", "mixed", "planned"]

@@ -1,0 +1,160 @@
+"""LM-Cocktail's function names on kshot's engine: a script that used them runs with its import line changed.
+
+::
+
+    from kshot.cocktail import mix_models, mix_models_by_layers, mix_models_with_data
+
+Losses are aggregated as the released code does it (batches of two, temperature 5). What differs on purpose:
+weights must sum to 1; models that do not fit are refused before anything is written; a folder that is not
+empty is never overwritten; sums are taken in float32 and rounded once; code that a folder brings along is not
+run; nothing is printed.
+
+Source: arXiv 2311.13534 and its released package, whose names and defaults these are.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kshot.errors import InputError
+
+_CLASSES = {
+    "decoder": "AutoModelForCausalLM",
+    "encoder": "AutoModel",
+    "reranker": "AutoModelForSequenceClassification",
+    "encoder-decoder": "AutoModelForSeq2SeqLM",
+}
+
+
+def mix_models(
+    model_names_or_paths: Sequence[str],
+    model_type: str,
+    weights: Sequence[float],
+    output_path: str | None = None,
+) -> Any:
+    """The sum of models by given weights.
+
+    Args:
+        model_names_or_paths: Folders or hub names; the first gives configuration, tokenizer and dtype.
+        model_type: ``decoder``, ``encoder``, ``reranker`` or ``encoder-decoder``.
+        weights: One a model; they sum to 1.
+        output_path: The folder to write; None: the model is returned alone.
+
+    Returns:
+        The mixed transformers model, in evaluation mode.
+
+    Raises:
+        InputError: Weights or kind are wrong, models do not fit one another, or the folder is not empty.
+
+    Example::
+
+        model = mix_models(["models/base", "models/tuned"], "decoder", [0.7, 0.3], "models/mixed")
+    """
+    job = _job(model_names_or_paths, model_type, weights=tuple(float(weight) for weight in weights))
+    return _mixed(job, output_path, model_type)
+
+
+def mix_models_with_data(  # noqa: PLR0913 - the signature that its users know
+    model_names_or_paths: Sequence[str],
+    model_type: str,
+    example_data: Sequence[Mapping[str, Any]] | None = None,
+    temperature: float = 5.0,
+    batch_size: int = 2,
+    max_input_length: int = 2048,
+    neg_number: int = 7,
+    output_path: str | None = None,
+    *,
+    example_ata: Sequence[Mapping[str, Any]] | None = None,
+) -> Any:
+    """The sum of models, weighted by the softmax of their negative losses on a few examples.
+
+    Args:
+        model_names_or_paths: Folders or hub names; the first gives configuration, tokenizer and dtype.
+        model_type: ``decoder``, ``encoder``, ``reranker`` or ``encoder-decoder``.
+        example_data: ``{"input", "output"}`` for decoders and encoder-decoders, else
+            ``{"query", "pos": [...], "neg": [...]}``.
+        temperature: Of the softmax; higher is more uniform.
+        batch_size: Examples whose losses are averaged first; of an encoder, queries that are contrasted.
+        max_input_length: Tokens of an example, at most.
+        neg_number: Negatives of an example, at most; drawn by a fixed seed.
+        output_path: The folder to write; None: the model is returned alone.
+        example_ata: ``example_data`` as release 0.0.4 of the original spells it.
+
+    Returns:
+        The mixed transformers model, in evaluation mode.
+
+    Raises:
+        InputError: There is no example, models do not fit one another, or the folder is not empty.
+
+    Example::
+
+        rows = [{"input": "Review: dull. Positive or negative?", "output": "negative"}]
+        model = mix_models_with_data(["models/a", "models/b"], "decoder", rows, output_path="models/mixed")
+    """
+    from kshot.models.kinds.rows import mixing_rows_of
+    from kshot.pipeline.mix.job import Weighing
+
+    given = example_data if example_data is not None else example_ata
+    if not given:
+        raise InputError("example_data is empty; give a few labelled examples of the task")
+    weighing = Weighing(
+        temperature=temperature,
+        aggregate="paper",
+        batch_size=batch_size,
+        max_input_length=max_input_length,
+        neg_number=neg_number,
+        compatible=True,
+    )
+    rows = mixing_rows_of(given)
+    job = _job(model_names_or_paths, model_type, examples=rows, weighing=weighing)
+    return _mixed(job, output_path, model_type)
+
+
+def mix_models_by_layers(
+    model_names_or_paths: Sequence[str],
+    model_type: str,
+    weights: Sequence[float],
+    output_path: str | None = None,
+) -> Any:
+    """As ``mix_models``: kshot never holds more than a few megabytes of any model while it mixes.
+
+    Raises:
+        InputError: As ``mix_models``.
+
+    Example::
+
+        mix_models_by_layers(["models/base", "models/tuned"], "decoder", [0.7, 0.3], "models/mixed")
+    """
+    return mix_models(model_names_or_paths, model_type, weights, output_path)
+
+
+def _job(names: Sequence[str], model_type: str, **how: Any) -> Any:
+    from kshot.pipeline.mix.job import MixJob
+
+    if model_type not in _CLASSES:
+        raise InputError(f"model_type {model_type!r}: expected one of {', '.join(_CLASSES)}")
+    return MixJob(models=tuple(str(name) for name in names), kind=model_type, **how)  # type: ignore[arg-type]
+
+
+def _mixed(job: Any, output_path: str | None, model_type: str) -> Any:
+    from kshot.pipeline.mix import mixed
+
+    if output_path is not None:
+        return _loaded(mixed(job, Path(output_path)).folder, model_type)
+    with tempfile.TemporaryDirectory() as scratch:
+        return _loaded(mixed(job, Path(scratch) / "mix").folder, model_type)
+
+
+def _loaded(folder: Path, model_type: str) -> Any:
+    import transformers
+
+    from kshot.models.hf.loading import quiet
+
+    with quiet():
+        model = getattr(transformers, _CLASSES[model_type]).from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
+    return model.eval()
