@@ -1,7 +1,7 @@
-"""``python -m benchmarks.cocktail_engine [--peers PYTHON] [--only parity|resources] [--work DIR] ...``.
+"""``python -m benchmarks.cocktail_engine [--peers PYTHON] [--only PART] [--work DIR] ...``.
 
-The whole takes about 40 GB of disk and an hour. ``--work /dev/shm`` measures on a memory disk; ``--sizes 1``
-leaves the models of four times the layers out.
+The parts are parity, operations and resources. The whole takes about 40 GB of disk and an hour.
+``--work /dev/shm`` measures on a memory disk; ``--sizes 1`` leaves the models of four times the layers out.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from benchmarks.cocktail_engine.parity import HEAD, OPERATION_HEAD, operation_ro
 from benchmarks.cocktail_engine.peers import Peers
 from benchmarks.cocktail_engine.resources import HEAD as RESOURCE_HEAD
 from benchmarks.cocktail_engine.resources import Case, machine, models_of, resource_rows, resumed
+from benchmarks.cocktail_engine.tiny_models import KINDS
 
 
 def main() -> None:
     """Prints the tables as they grow."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cocktail_engine")
     parser.add_argument("--peers", type=Path, help="Python of an environment with mergekit and LM_Cocktail")
-    parser.add_argument("--only", choices=("parity", "resources"))
+    parser.add_argument("--only", choices=("parity", "operations", "resources"))
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS, help="of the parity table")
     parser.add_argument("--work", type=Path, help="where models are made; a temporary folder unless given")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 4], help="factors of 1.1 B parameters")
     parser.add_argument("--counts", type=int, nargs="+", default=[2, 3], help="how many models are mixed")
@@ -33,13 +35,13 @@ def main() -> None:
     peers = Peers(options.peers) if options.peers else None
     if peers is not None:
         say([f"Peers: {peers.versions()}"])
-    if options.only != "resources":
+    if options.only in (None, "parity"):
         say(["", *HEAD])
-        say(parity_rows(peers))
-        if peers is not None:
-            say(["", *OPERATION_HEAD])
-            say(operation_rows(peers))
-    if options.only != "parity":
+        say(parity_rows(peers, options.kinds))
+    if options.only in (None, "operations") and peers is not None:
+        say(["", *OPERATION_HEAD])
+        say(operation_rows(peers))
+    if options.only in (None, "resources"):
         with tempfile.TemporaryDirectory(dir=options.work) as work:
             resources(options, peers, Path(work))
 

@@ -58,9 +58,9 @@ class Likeness:
         return "; ".join([told, *names])
 
 
-def parity_rows(peers: Peers | None) -> Iterator[str]:
+def parity_rows(peers: Peers | None, kinds: Sequence[str]) -> Iterator[str]:
     """The average of each kind of model, in both dtypes."""
-    for kind in KINDS:
+    for kind in kinds:
         for dtype in DTYPES:
             with tempfile.TemporaryDirectory() as work:
                 yield _row(kind, dtype, peers, Path(work))

@@ -16,10 +16,11 @@ from benchmarks.cocktail_engine.peers import Peers, mergekit_linear
 from benchmarks.cocktail_engine.watched import Watched, settle, watched
 
 WEIGHTS = {2: (0.7, 0.3), 3: (0.5, 0.3, 0.2)}
-HEAD = [
-    "| models | program | runs | median s | least s | median, multiple of cp | least | peak anonymous MB |",
-    "|---|---|--:|--:|--:|--:|--:|--:|",
-]
+_COLUMNS = (
+    "models", "program", "runs", "median s", "least s", "median, multiple of cp", "least", "processor s",
+    "peak anonymous MB",
+)  # fmt: skip
+HEAD = [f"| {' | '.join(_COLUMNS)} |", "|---|---|" + "--:|" * (len(_COLUMNS) - 2)]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def resource_rows(case: Case, folders: Sequence[Path], work: Path, peers: Peers 
             ["sh", "-c", 'cp -r "$0" "$1" && sync -f "$1"', str(folders[0]), str(out)],
         ),
         "kshot mix": (case.runs, mix_command(folders, out)),
+        "kshot mix --no-hashes": (case.runs, [*mix_command(folders, out), "--no-hashes"]),
     }
     if peers is not None:
         config = mergekit_linear(folders, weights, dtype="bfloat16")
@@ -83,7 +85,8 @@ def resource_rows(case: Case, folders: Sequence[Path], work: Path, peers: Peers 
                 shutil.rmtree(out, ignore_errors=True)
                 shutil.rmtree(work / ".out.kshot-mix", ignore_errors=True)
     copy = [run.seconds for run in found["cp of one model"]]
-    label = f"{case.count} of {1.1 * case.size:.1f} B"
+    size = sum(path.stat().st_size for path in folders[0].glob("*.safetensors"))
+    label = f"{case.count} of {size / 1e9:.1f} GB"
     for name, taken in found.items():
         if taken:
             yield f"| {label} | {name} | {_cells(taken, copy)} |"
@@ -91,11 +94,12 @@ def resource_rows(case: Case, folders: Sequence[Path], work: Path, peers: Peers 
 
 def _cells(taken: Sequence[Watched], copy: Sequence[float]) -> str:
     if failed := [run for run in taken if run.error]:
-        return f"{len(taken)} | fails: {failed[0].error.splitlines()[-1][:90]} | | | | "
+        return f"{len(taken)} | fails: {failed[0].error.splitlines()[-1][:90]} | | | | | "
     seconds = [run.seconds for run in taken]
     median, least = statistics.median(seconds), min(seconds)
     ratios = f"{median / statistics.median(copy):.2f} | {least / min(copy):.2f}"
-    return f"{len(taken)} | {median:.2f} | {least:.2f} | {ratios} | {max(run.anonymous for run in taken):.0f}"
+    processor, most = min(run.processor for run in taken), max(run.anonymous for run in taken)
+    return f"{len(taken)} | {median:.2f} | {least:.2f} | {ratios} | {processor:.1f} | {most:.0f}"
 
 
 def resumed(folders: Sequence[Path], work: Path) -> Iterator[str]:
@@ -106,21 +110,26 @@ def resumed(folders: Sequence[Path], work: Path) -> Iterator[str]:
         return
     size = sum(path.stat().st_size for path in whole.glob("*.safetensors"))
     killed = watched(mix_command(folders, out), stop=lambda: _half(work / ".resumed.kshot-mix", size))
+    left = _jobs(work / ".resumed.kshot-mix")
     again = watched(mix_command(folders, out))
     same = hashes(whole) == hashes(out) if not again.error else False
-    said = "resumed" if '"resumed": true' in again.output else "began afresh"
+    ended = "was killed" if killed.error else "had ended"
     yield (
-        f"killed after {killed.seconds:.1f} s ({killed.error or 'had ended'}); the same call {said} and took "
-        f"{again.seconds:.1f} s {again.error}; equal bytes: {same}"
+        f"A mix that takes {first.seconds:.1f} s {ended} after {killed.seconds:.1f} s with {left} jobs in its "
+        f"journal; the same call then took {again.seconds:.1f} s {again.error}; equal bytes: {same}"
     )
     shutil.rmtree(whole, ignore_errors=True)
     shutil.rmtree(out, ignore_errors=True)
 
 
 def _half(place: Path, size: int) -> bool:
-    """Whether the journal tells of half of the jobs, of at most 4 MiB each."""
+    """Whether the journal tells of half of the bytes; a job has at most 4 MiB."""
+    return _jobs(place) << 22 > size / 2
+
+
+def _jobs(place: Path) -> int:
     journal = place / "journal"
-    return journal.is_file() and journal.read_bytes().count(b"\n") << 22 > size / 2
+    return max(0, journal.read_bytes().count(b"\n") - 1) if journal.is_file() else 0
 
 
 def hashes(folder: Path) -> dict[str, str]:

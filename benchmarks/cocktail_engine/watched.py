@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import tempfile
 import time
@@ -19,6 +20,7 @@ class Watched:
 
     Attributes:
         seconds: From its start to its end, Python's start included.
+        processor: Seconds of all cores, user and system; other work on the machine hardly changes them.
         anonymous: The most anonymous memory (RssAnon) seen by polling, in MB of 10^6 bytes: pages of mapped
             files do not count, since the system drops them at will.
         output: What it printed.
@@ -26,6 +28,7 @@ class Watched:
     """
 
     seconds: float
+    processor: float
     anonymous: float
     output: str
     error: str
@@ -39,7 +42,7 @@ def watched(
 ) -> Watched:
     """Run a command to its end, or kill it (SIGKILL) once ``stop`` says so."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), _processor()
         process = subprocess.Popen(command, stdout=out, stderr=err, env=environment)
         most = 0
         while process.poll() is None:
@@ -53,7 +56,19 @@ def watched(
         out.seek(0)
         err.seek(0)
         error = err.read().strip()[-300:] if process.returncode else ""
-        return Watched(seconds, most / 1e6, out.read(), error or ("killed" if process.returncode else ""))
+        return Watched(
+            seconds,
+            _processor() - spent,
+            most / 1e6,
+            out.read(),
+            error or ("killed" if process.returncode else ""),
+        )
+
+
+def _processor() -> float:
+    """Of the processes that have ended so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _anonymous(pid: int) -> int:

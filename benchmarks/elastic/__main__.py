@@ -26,7 +26,7 @@ from kshot.pipeline.mix.elastic_job import ElasticJob
 
 TRADES = ("brewer", "dyer", "mason", "potter", "smith")  # weaver was used to settle rows, epochs and rate
 GENERAL = {"echo": REPEAT, "notes": INSTRUCTION}
-TEST_ROWS = 400
+TEST_ROWS, GENERAL_TEST_ROWS = 300, 200
 
 
 def silent(event: str, **fields: Any) -> None:
@@ -44,10 +44,11 @@ def trade_rows(trade: str, count: int, seed: int) -> tuple[list[Example], list[E
     return rows[:count], rows[count:]
 
 
-def general_rows(part: str, each: int) -> list[Example]:
-    """Rows of what the base can do, each skill with its own instruction; half of them echo, half notes."""
+def general_rows(skills: Sequence[str], part: str, each: int) -> list[Example]:
+    """Rows of what the base can do, each skill with its own instruction."""
     found = []
-    for name, instruction in GENERAL.items():
+    for name in skills:
+        instruction = GENERAL[name]
         rows = read_examples(miniature.data_folder() / "tasks" / name / f"{part}.jsonl").examples[:each]
         found += [replace(row, system=instruction, reasoning=None) for row in rows]
     return found
@@ -63,9 +64,9 @@ def run(trade: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         job = ElasticJob(
             str(miniature.base_folder()), rows, template, keep_general="auto", settings=settings,
-            general=general_rows("shots", options.general), test=test, held_back=options.held_back,
-            general_test=general_rows("test", TEST_ROWS // 2), method=options.method,
-            alphas=tuple(at / options.steps for at in range(options.steps + 1)),
+            general=general_rows(options.skills, "shots", options.general), test=test,
+            general_test=general_rows(options.skills, "test", GENERAL_TEST_ROWS), method=options.method,
+            alphas=tuple(at / options.steps for at in range(options.steps + 1)), held_back=options.held_back,
         )  # fmt: skip
         return told(trade, seed, elastic(job, Path(place) / "mix", listener=silent).facts)
 
@@ -139,9 +140,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.elastic")
     parser.add_argument("--trades", nargs="+", default=list(TRADES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--skills", nargs="+", choices=GENERAL, default=list(GENERAL))
     parser.add_argument("--held-back", type=float, default=0.1)
-    parser.add_argument("--general", type=int, default=60, help="rows of each general skill to choose by")
+    parser.add_argument("--general", type=int, default=100, help="rows of each general skill to choose by")
     parser.add_argument("--epochs", type=float, default=10)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, help="learning rate; default: the product's")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from mix_folders import LLAMAS, WEIGHTS, family
-from peft_folders import peft_folder
+from mix_folders import LLAMAS, WEIGHTS, family, made
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from kshot.data.example import Example
@@ -15,9 +15,29 @@ from kshot.models.checkpoint.plan import plan_mix
 from kshot.models.checkpoint.resident import ResidentMix, joint_rows, score_members
 from kshot.models.checkpoint.resident_memory import fits, needed_bytes
 from kshot.models.checkpoint.write import write_mix
+from kshot.models.hf.loading import quiet
 from kshot.models.kinds.open import open_mixable
 
 SHOTS = [Example("The capital of France", "Paris"), Example("of Peru", "Lima"), Example("the answer", "42")]
+
+
+ADAPTERS = {
+    "llama": {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "down_proj"]},
+    "llama-tied": {"r": 3, "lora_alpha": 8, "target_modules": "all-linear", "use_rslora": True},
+    "gpt2": {"r": 2, "lora_alpha": 7, "target_modules": ["c_attn", "c_fc"], "fan_in_fan_out": True},
+}
+
+
+def lora(place, kind, *, seed=0):
+    """A random adapter of that family's base."""
+    with quiet():
+        model = get_peft_model(made(kind), LoraConfig(**ADAPTERS[kind]))
+    torch.manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            parameter.data.normal_().mul_(0.2)
+    model.save_pretrained(place)
+    return place
 
 
 def members(folders):
@@ -49,20 +69,12 @@ def test_the_mix_in_memory_is_the_file_that_the_engine_writes(tmp_path, kind, dt
         np.testing.assert_array_equal(mixable.losses(SHOTS).each, written.losses(SHOTS).each)
 
 
-ADAPTERS = {
-    "llama": {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "down_proj"]},
-    "llama-tied": {"r": 3, "lora_alpha": 8, "target_modules": "all-linear", "use_rslora": True},
-    "gpt2": {"r": 2, "lora_alpha": 7, "target_modules": ["c_attn", "c_fc"], "fan_in_fan_out": True},
-}
-
-
 @pytest.mark.parametrize("kind", ADAPTERS)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_models_and_adapters_mix_as_the_engine_does(tmp_path, kind, dtype):
     folders = family(tmp_path, kind, dtype=dtype)[:2]
     for seed in (1, 2):
-        peft_folder(tmp_path / f"lora-{seed}", kind, seed=seed, **ADAPTERS[kind])
-        folders.append(tmp_path / f"lora-{seed}")
+        folders.append(lora(tmp_path / f"lora-{seed}", kind, seed=seed))
     weights = (0.1, 0.4, 0.3, 0.2)
     plan = plan_mix(folders)
     plan.check()
@@ -75,10 +87,10 @@ def test_large_matrices_are_changed_by_the_rows_of_the_engine(tmp_path, monkeypa
     from kshot.models.checkpoint import arithmetic, resident_tensors
 
     for module in (arithmetic, resident_tensors):
-        monkeypatch.setattr(module, "ROW_VALUES", 5 * 32)
+        monkeypatch.setattr(module, "ROW_VALUES", 5 * 64)
     monkeypatch.setattr(resident_tensors, "_BLOCK_VALUES", 96)
     folders = family(tmp_path, count=2)
-    peft_folder(tmp_path / "lora", "llama", **ADAPTERS["llama"])
+    lora(tmp_path / "lora", "llama")
     folders.append(tmp_path / "lora")
     write_mix(plan_mix(folders), WEIGHTS, tmp_path / "mix")
     with ResidentMix.open(members(folders), "decoder").at(WEIGHTS) as mixable:
@@ -130,7 +142,7 @@ def test_another_dtype_rounds_once_from_what_is_stored(tmp_path):
 
 def test_own_losses_are_those_of_each_model_alone(tmp_path):
     folders = family(tmp_path)[:2]
-    peft_folder(tmp_path / "lora", "llama", **ADAPTERS["llama"])
+    lora(tmp_path / "lora", "llama")
     mix = ResidentMix.open(members([*folders, tmp_path / "lora"]), "decoder")
     found = mix.own_losses(SHOTS)
     for one, losses in zip(folders, found, strict=False):
@@ -144,7 +156,7 @@ def test_own_losses_are_those_of_each_model_alone(tmp_path):
 
 def test_one_at_a_time_gives_the_same_losses(tmp_path):
     folders = family(tmp_path)[:2]
-    peft_folder(tmp_path / "lora", "llama", **ADAPTERS["llama"])
+    lora(tmp_path / "lora", "llama")
     order = members([tmp_path / "lora", *folders])
     together = ResidentMix.open(order, "decoder", base=1).own_losses(SHOTS)
     apart = score_members(order, "decoder", SHOTS)
@@ -175,7 +187,7 @@ def test_one_at_a_time_holds_one_model(tmp_path, monkeypatch):
 
 def test_adapters_alone_hold_only_what_they_change(tmp_path):
     (base,) = family(tmp_path, count=1)
-    peft_folder(tmp_path / "lora", "llama", **ADAPTERS["llama"])
+    lora(tmp_path / "lora", "llama")
     mix = ResidentMix.open(members([base, tmp_path / "lora"]), "decoder")
     assert {name.split(".")[-2] for name in mix._into} == {"q_proj", "down_proj"}
 
@@ -215,10 +227,10 @@ def test_weights_that_make_no_mix(tmp_path, weights, message):
 
 def test_members_that_do_not_fit_are_named(tmp_path):
     (base,) = family(tmp_path, count=1)
-    other = tiny.save(tmp_path / "wide", vocabulary=432)
-    with pytest.raises(ModelError, match=r"wide: tensor model.embed_tokens.weight has shape \(432, 32\)"):
+    other = tiny.save(tmp_path / "wide", vocabulary=432, hidden_size=64)
+    with pytest.raises(ModelError, match=r"wide: tensor model.embed_tokens.weight has shape \(432, 64\)"):
         ResidentMix.open(members([base, other]), "decoder")
-    peft_folder(tmp_path / "lora", "gpt2", **ADAPTERS["gpt2"])
+    lora(tmp_path / "lora", "gpt2")
     with pytest.raises(ModelError, match="lora: changes module transformer"):
         ResidentMix.open(members([base, tmp_path / "lora"]), "decoder")
     with pytest.raises(ModelError, match="needs a full model as its base"):

@@ -29,16 +29,6 @@ def mixed(folders, out, weights=WEIGHTS, *, operation=None, threads=None, **opti
     return write_mix(plan_mix(folders, lineage=False, **options), weights, out, threads=threads, **words)
 
 
-def ulps(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """How many 16-bit numbers lie between; both zeros are one."""
-
-    def position(value):
-        bits = value.view(torch.int16).int()
-        return torch.where(bits < 0, -(bits & 0x7FFF), bits)
-
-    return (position(found) - position(wanted)).abs()
-
-
 @pytest.mark.parametrize("name", FAMILIES)
 def test_float32_is_the_double_sum(tmp_path, name):
     folders = family(tmp_path, name)
@@ -54,28 +44,37 @@ def test_float32_is_the_double_sum(tmp_path, name):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_16_bits_are_the_sum_rounded_once(tmp_path, name, dtype):
+def test_16_bits_are_the_double_sum_rounded_once(tmp_path, name, dtype):
+    """Every element, where the issue's bar is 99.5 % and one unit in the last place."""
     folders = family(tmp_path, name, dtype=dtype)
     mixed(folders, tmp_path / "out")
-    found = tensors(tmp_path / "out")
-    exact, sizes = reference(folders), reference_sizes(folders)
-    wanted = {key: torch.from_numpy(np.asarray(value)).to(dtype) for key, value in exact.items()}
+    found, wanted = tensors(tmp_path / "out"), reference(folders)
     assert all(value.dtype == dtype for value in found.values())
-    apart = {key: ulps(found[key], wanted[key]) for key in found}
-    equal = torch.cat([value.flatten() for value in apart.values()]) == 0
-    assert equal.double().mean() >= 0.995
-    for key, value in apart.items():
-        error = (found[key].double() - torch.from_numpy(np.asarray(exact[key]))).abs().numpy()
-        cancelled = error <= 2**-23 * sizes[key]  # terms that cancel leave the rounding of float32
-        assert ((value.numpy() <= 1) | cancelled).all(), key
+    for key, value in found.items():
+        assert torch.equal(value, nearest(torch.from_numpy(np.asarray(wanted[key])), dtype)), key
+    single = {key: sum_in_float32(folders, key).to(dtype) for key in found}
+    assert any((single[key] != found[key]).any() for key in found)  # float32 would not do
 
 
-def reference_sizes(folders):
-    parts = [tensors(folder) for folder in folders]
-    return {
-        key: sum(w * part[key].double().abs().numpy() for w, part in zip(WEIGHTS, parts, strict=True))
-        for key in parts[0]
-    }
+def nearest(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The neighbour of a double in a narrow type that is nearest to it, the even one of two."""
+    start = values.to(dtype).view(torch.int16)
+    around = torch.stack([start - 1, start, start + 1])
+    apart = (around.view(dtype).double() - values).abs()
+    apart = torch.where(apart.isnan(), torch.inf, apart)
+    odd = (around & 1).double()
+    least = apart.amin(0)
+    chosen = torch.where(apart == least, odd, 2.0).argmin(0)
+    found = around.gather(0, chosen[None])[0].view(dtype)
+    return torch.where(values == 0, torch.zeros_like(found), found)
+
+
+def sum_in_float32(folders, key):
+    parts = [tensors(folder)[key].float() for folder in folders]
+    whole = parts[0] * WEIGHTS[0]
+    for part, weight in zip(parts[1:], WEIGHTS[1:], strict=True):
+        whole += part * weight
+    return whole
 
 
 def test_the_golden_rounding(tmp_path):

@@ -12,7 +12,7 @@ from kshot.errors import ModelError
 from kshot.models.checkpoint.layout import full_name
 from kshot.models.checkpoint.parts import Blocks, Factors, MixPlan, TensorPlan
 from kshot.models.checkpoint.reading import Room, read_values
-from kshot.models.checkpoint.rounding import round_into, torch_dtype
+from kshot.models.checkpoint.rounding import round_into, sum_dtype, torch_dtype
 from kshot.models.safetensor_files import StoredTensor
 
 if TYPE_CHECKING:
@@ -47,12 +47,19 @@ class Source:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What it is added up in: double where a member holds doubles, else float32."""
+        """What a weighted sum is taken in: see ``sum_dtype``."""
+        return sum_dtype(self._stored_dtypes(), self.tensor.dtype)
+
+    @property
+    def block_dtype(self) -> torch.dtype:
+        """What operations see: double where a member holds doubles, else float32."""
+        return sum_dtype(self._stored_dtypes(), "F32")
+
+    def _stored_dtypes(self) -> list[str]:
         stored = [*self.tensor.stored]
         for factors in self.tensor.factors:
             stored += [factors.pair.a, factors.pair.b] if factors is not None else []
-        double = any(tensor is not None and tensor.dtype == "F64" for tensor in stored)
-        return torch_dtype("F64" if double else "F32")
+        return [tensor.dtype for tensor in stored if tensor is not None]
 
     def kept(self, member: int) -> StoredTensor:
         """Where a member has the tensor; for an adapter, where the base has it.
@@ -133,7 +140,7 @@ def members_blocks(source: Source, at: int, count: int, room: Room) -> Blocks:
     """
     import torch
 
-    dtype = source.dtype
+    dtype = source.block_dtype
     blocks: list[Tensor] = []
     for member, factors in enumerate(source.tensor.factors):
         block = torch.empty(count, dtype=dtype)
@@ -171,12 +178,21 @@ def finished(source: Source, values: Tensor, at: int, room: Room) -> Tensor:
     """
     import torch
 
-    name = source.tensor.dtype
-    out = round_into(values, room.take("out", values.numel(), torch_dtype(name)))
-    # a sum is not finite where a term is not; only a sum that overflows needs the slow look
-    if math.isfinite(out.sum(dtype=torch.promote_types(out.dtype, torch.float32))) or out.isfinite().all():
-        return out
+    count, dtype = values.numel(), torch_dtype(source.tensor.dtype)
+    if _is_finite(values):
+        out = room.take("out", count, dtype)
+        out = round_into(values, out, scratch=room.take("scratch", count, torch.int64))
+        if _is_finite(out):  # or a narrow dtype overflows
+            return out
     raise ModelError(_blame(source, values, at, room))
+
+
+def _is_finite(values: Tensor) -> bool:
+    """A sum is not finite where a term is not; only a sum that overflows needs the slow look."""
+    import torch
+
+    whole = values.sum(dtype=torch.promote_types(values.dtype, torch.float32))
+    return math.isfinite(whole) or bool(values.isfinite().all())
 
 
 def _added(whole: Tensor | None, part: Tensor, coefficient: float) -> Tensor:
@@ -191,30 +207,33 @@ def _product(source: Source, factors: Factors, at: int, into: Tensor, *, room: R
     columns, first = source.columns, at // source.columns
     rows = into.numel() // columns
     if factors.turned:
-        left = _factor(source, factors.pair.a, room, turned=True)[first : first + rows]  # (rows, r)
-        right = _factor(source, factors.pair.b, room, turned=True)  # (r, out)
+        left = _factor(source, factors.pair.a, room, like=into, turned=True)[
+            first : first + rows
+        ]  # (rows, r)
+        right = _factor(source, factors.pair.b, room, like=into, turned=True)  # (r, out)
     else:
         rank = factors.pair.a.shape[0]
         left = torch.empty(rows * rank, dtype=into.dtype)
         read_values(source.files, factors.pair.b, first * rank, left, room=room)
         left = left.view(rows, rank)
-        right = _factor(source, factors.pair.a, room, turned=False)  # (r, in)
+        right = _factor(source, factors.pair.a, room, like=into, turned=False)  # (r, in)
     torch.matmul(left, right, out=into.view(rows, columns))
 
 
-def _factor(source: Source, stored: StoredTensor, room: Room, *, turned: bool) -> Tensor:
+def _factor(source: Source, stored: StoredTensor, room: Room, *, like: Tensor, turned: bool) -> Tensor:
     """A whole factor, kept for the next block of the same tensor."""
     import torch
 
     own = {factors.pair for factors in source.tensor.factors if factors is not None}
     for key in [key for key in room.factors if not any(key[0] in (pair.a, pair.b) for pair in own)]:
         del room.factors[key]  # of the tensor before
-    if (stored, turned) not in room.factors:
-        values = torch.empty(math.prod(stored.shape), dtype=source.dtype)
+    kept = (stored, turned, like.dtype)
+    if kept not in room.factors:
+        values = torch.empty(math.prod(stored.shape), dtype=like.dtype)
         read_values(source.files, stored, 0, values, room=room)
         values = values.view(stored.shape)
-        room.factors[stored, turned] = values.T.contiguous() if turned else values
-    return room.factors[stored, turned]
+        room.factors[kept] = values.T.contiguous() if turned else values
+    return room.factors[kept]
 
 
 def _blame(source: Source, values: Tensor, at: int, room: Room) -> str:

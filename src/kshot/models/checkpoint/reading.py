@@ -23,7 +23,7 @@ class Room:
     """The buffers of one thread, made once and used again, and the factors that it read last."""
 
     buffers: dict[tuple[str, str], Tensor] = field(default_factory=dict)
-    factors: dict[tuple[StoredTensor, bool], Tensor] = field(default_factory=dict)
+    factors: dict[tuple[StoredTensor, bool, torch.dtype], Tensor] = field(default_factory=dict)
 
     def take(self, use: str, count: int, dtype: torch.dtype) -> Tensor:
         """(count,) values of any content; another call for the same use and dtype gives the same memory."""

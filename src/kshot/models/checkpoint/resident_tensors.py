@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from kshot.errors import ModelError
 from kshot.models.checkpoint.arithmetic import ROW_VALUES
 from kshot.models.checkpoint.parts import Member
-from kshot.models.checkpoint.rounding import round_into
+from kshot.models.checkpoint.rounding import dtype_name, round_into, sum_dtype
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +42,7 @@ def held_tensors(module: Any) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, value in module.state_dict(keep_vars=True).items():
-        if hasattr(value, "is_floating_point") and value.is_floating_point():
+        if hasattr(value, "is_floating_point") and value.is_floating_point() and id(value) not in seen:
             seen.add(id(value))
             found[name] = value.detach()
     return found
@@ -85,7 +85,8 @@ def held_terms(
 def mix_into(into: Tensor, terms: Terms, weights: Sequence[float], *, base: int) -> None:
     """Overwrite a tensor with the weighted sum of its terms, in their order, rounded once.
 
-    Product and sum are rounded one after the other in float32 (float64 where a term has it). A term of
+    Product and sum are rounded one after the other (in double for 16-bit results and double terms, else in
+    float32). A term of
     weight 0 is not read. An adapter's weight counts for the base too: sum w_i (W + D_i), the sum being 1.
 
     Example::
@@ -97,7 +98,7 @@ def mix_into(into: Tensor, terms: Terms, weights: Sequence[float], *, base: int)
     adapters = [w for w, term in zip(weights, terms, strict=True) if not isinstance(term, torch.Tensor)]
     own = [w if isinstance(term, torch.Tensor) else 0.0 for w, term in zip(weights, terms, strict=True)]
     own[base] = fsum([own[base], *adapters])
-    dtype = torch.float64 if _precise(terms) else torch.float32
+    dtype = sum_dtype(_stored_dtypes(terms), dtype_name(into.dtype))
     columns = into.shape[-1] if into.ndim > 1 else 1
     changed = any(isinstance(term, HeldFactors) for term in terms)
     # products of other row counts may round otherwise: the rows of the engine that writes files
@@ -124,12 +125,9 @@ def _added(whole: Tensor | None, part: Tensor, coefficient: float) -> Tensor:
     return part if whole is None else whole.add_(part)
 
 
-def _precise(terms: Terms) -> bool:
-    """Whether a term holds doubles."""
-    import torch
-
+def _stored_dtypes(terms: Terms) -> list[str]:
     tensors = [t for term in terms for t in (_parts(term) if term is not None else ())]
-    return any(tensor.dtype == torch.float64 for tensor in tensors)
+    return [dtype_name(tensor.dtype) for tensor in tensors]
 
 
 def _parts(term: Tensor | HeldFactors) -> tuple[Tensor, ...]:
