@@ -26,6 +26,7 @@ from kshot.models.checkpoint.write import write_mix
 from kshot.models.kinds.open import KindOptions
 
 Weights = tuple[float, ...]
+FOLDS = 4
 
 
 def opened(folders: Sequence[Path], *, most_negatives: int) -> ResidentMix:
@@ -44,7 +45,7 @@ def from_shots(mix: ResidentMix, shots: Sequence[Ranking]) -> Mapping[str, Weigh
     found = {
         "best single": np.eye(len(own))[own.argmin()],
         "cocktail, temperature 5": mixing_weights(own),
-        "cocktail, auto": choose_temperature(table, objective).weights,
+        "cocktail, auto": choose_temperature(table, objective, folds=FOLDS).weights,
         "greedy soup": greedy_soup(own, objective, range(len(shots))).weights,
         "uniform soup": uniform(len(own)),
     }

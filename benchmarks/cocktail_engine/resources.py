@@ -115,8 +115,8 @@ def resumed(folders: Sequence[Path], work: Path) -> Iterator[str]:
     same = hashes(whole) == hashes(out) if not again.error else False
     ended = "was killed" if killed.error else "had ended"
     yield (
-        f"A mix that takes {first.seconds:.1f} s {ended} after {killed.seconds:.1f} s with {left} jobs in its "
-        f"journal; the same call then took {again.seconds:.1f} s {again.error}; equal bytes: {same}"
+        f"A mix that takes {first.seconds:.1f} s {ended} after {killed.seconds:.1f} s with {left} jobs in "
+        f"its journal; the same call then took {again.seconds:.1f} s {again.error}; equal bytes: {same}"
     )
     shutil.rmtree(whole, ignore_errors=True)
     shutil.rmtree(out, ignore_errors=True)

@@ -120,14 +120,13 @@ def share(found: dict[str, Any]) -> str:
 
 def means(runs: Sequence[dict[str, Any]]) -> list[str]:
     """Means over runs, runs drawn again with replacement for the intervals; and the mean curve."""
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(runs), size=(10_000, len(runs)))
     lines = []
     for key in ("kept", "recovered"):
         values = np.array([found[key]["share"] for found in runs if found[key]["share"] is not None])
-        if len(values) == len(runs):
+        if len(values):
+            drawn = np.random.default_rng(0).integers(0, len(values), size=(10_000, len(values)))
             low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
-            lines.append(f"{key}: mean {values.mean():.1%} [{low:.1%}, {high:.1%}] over {len(runs)} runs")
+            lines.append(f"{key}: mean {values.mean():.1%} [{low:.1%}, {high:.1%}], {len(values)} runs")
     lines += ["", "| alpha | trade, held-back rows | general rows |", "|--:|--:|--:|"]
     for points in zip(*(found["curve"] for found in runs), strict=True):
         target, general = (np.mean([point[name] for point in points]) for name in ("target", "general"))

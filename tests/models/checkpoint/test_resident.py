@@ -97,8 +97,9 @@ def test_large_matrices_are_changed_by_the_rows_of_the_engine(tmp_path, monkeypa
         assert_equal(bits(mixable.module), bits(open_mixable(tmp_path / "mix", "decoder").module))
 
 
-def test_the_base_stands_as_it_was_after_a_block(tmp_path):
-    folders = family(tmp_path, "llama-tied", dtype=torch.bfloat16)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_the_base_stands_as_it_was_after_a_block(tmp_path, dtype):
+    folders = family(tmp_path, "llama-tied", dtype=dtype)
     mix = ResidentMix.open(members(folders), "decoder")
     before = bits(mix.mixable.module)
     with mix.at(WEIGHTS), mix.at((0.0, 1.0, 0.0)) as inner:

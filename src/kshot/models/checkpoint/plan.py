@@ -20,7 +20,7 @@ from kshot.models.checkpoint.members import kind_of, open_member
 from kshot.models.checkpoint.names import match_names
 from kshot.models.checkpoint.parts import Factors, Member, MixPlan, OutputFile, TensorPlan
 from kshot.models.checkpoint.side_files import side_files
-from kshot.models.kinds.base import KindName
+from kshot.models.kinds.base import KINDS, KindName
 from kshot.models.safetensor_files import StoredTensor
 
 BYTES_PER_SECOND = 1e9  # read and written together; of one processor's memory, and of a good disk
@@ -49,7 +49,7 @@ def plan_mix(
         lineage: Whether a sample of the weights is looked at, to warn of models of different origin.
 
     Raises:
-        ModelError: There is no model, no such base or dtype, or a model cannot be read.
+        ModelError: There is no model, no such base, kind or dtype, or a model cannot be read.
 
     Example::
 
@@ -109,6 +109,8 @@ def _opened(models: Sequence[str | Path | Member], base: int, revision: str | No
 
 def _kind(base: Member, kind: KindName | Literal["auto"], refusals: list[str]) -> str:
     if kind != "auto":
+        if kind not in KINDS:
+            raise ModelError(f"kind {kind!r}: expected auto or one of {', '.join(KINDS)}")
         return kind
     try:
         return kind_of(base)

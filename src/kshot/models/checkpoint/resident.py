@@ -29,9 +29,9 @@ Objective: TypeAlias = Callable[[Doubles, Sequence[int]], Doubles]
 class ResidentMix:
     """N members in memory and one model whose weights are any linear mix of theirs, made without a file.
 
-    The mixed values are those that ``write_mix`` writes: added up in float32 (float64 where a member has
-    it) in the order of the members, rounded once to the dtype of the model. They are equal bit by bit where
-    the model has the dtype of the files, on the CPU. Shared weights are mixed once, whole numbers are the
+    The mixed values are those that ``write_mix`` writes: added up in the order of the members, rounded once
+    to the dtype of the model. They are equal bit by bit where the model has the dtype of the files, on the
+    CPU. Shared weights are mixed once, whole numbers are the
     base's. Adapters change the base, so weights sum to 1.
 
     Attributes:

@@ -85,9 +85,9 @@ def held_terms(
 def mix_into(into: Tensor, terms: Terms, weights: Sequence[float], *, base: int) -> None:
     """Overwrite a tensor with the weighted sum of its terms, in their order, rounded once.
 
-    Product and sum are rounded one after the other (in double for 16-bit results and double terms, else in
-    float32). A term of
-    weight 0 is not read. An adapter's weight counts for the base too: sum w_i (W + D_i), the sum being 1.
+    Product and sum are rounded one after the other: in double where the result has 16 bits or a term is
+    double, else in float32. A term of weight 0 is not read. An adapter's weight counts for the base too:
+    sum w_i (W + D_i), the sum being 1.
 
     Example::
 

@@ -53,9 +53,16 @@ def card_of(members: Sequence[Member], facts: Mapping[str, Any], *, base: int, h
             command=facts["command"] or None,
             layer_weights=tuple((pattern, tuple(row)) for pattern, row in facts["layer_weights"]),
             notes=tuple(str(facts[key]) for key in ("reason", "apart") if facts.get(key)),
-            warnings=tuple(facts["warnings"]),
+            warnings=tuple(_public(sentence, members) for sentence in facts["warnings"]),
         )
     )
+
+
+def _public(sentence: str, members: Sequence[Member]) -> str:
+    """A sentence with the members' public names: no path of a machine goes into a card that may be shared."""
+    for member in sorted(members, key=lambda one: -len(one.name)):
+        sentence = sentence.replace(member.name, public_name(member))
+    return sentence
 
 
 def _library(members: Sequence[Member], base: int) -> Library:

@@ -167,18 +167,18 @@ class MixJob:
         return given
 
 
-def parsed_weights(text: str) -> tuple[float, ...] | Rule:
-    """``0.5,0.3,0.2`` as numbers, or the name of a rule.
+def parsed_weights(text: str) -> tuple[tuple[float, ...] | None, Rule]:
+    """``0.5,0.3,0.2`` as numbers beside the default rule, or no numbers and the rule of that name.
 
     Raises:
         InputError: It is neither.
 
     >>> parsed_weights("0.5, 0.5"), parsed_weights("greedy")
-    ((0.5, 0.5), 'greedy')
+    (((0.5, 0.5), 'softmax'), (None, 'greedy'))
     """
     for rule in RULES:
         if text.strip() == rule:
-            return rule
+            return None, rule
     try:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -187,7 +187,7 @@ def parsed_weights(text: str) -> tuple[float, ...] | Rule:
         ) from None
     if not all(map(math.isfinite, numbers)):
         raise InputError(f"--weights {text!r}: a weight is no finite number")
-    return numbers
+    return numbers, "softmax"
 
 
 def _check_models(job: MixJob) -> None:

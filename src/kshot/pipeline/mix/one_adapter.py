@@ -1,0 +1,74 @@
+"""Several LoRA adapters mixed into one, with weights by hand or from examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kshot.errors import InputError
+from kshot.methods.cocktail import final_weights
+from kshot.models.checkpoint import Member, plan_mix
+from kshot.models.checkpoint.members import open_member
+from kshot.models.folders import new_folder
+from kshot.models.lora import LoraAdapter, mixed_lora
+from kshot.pipeline.mix.card import card_of
+from kshot.pipeline.mix.facts import FACTS, mix_facts
+from kshot.pipeline.mix.found import Found, find_weights
+from kshot.pipeline.mix.job import MixJob
+from kshot.pipeline.mix.planned import base_of
+from kshot.runs import Listener, write_json, write_text
+
+
+def one_adapter(job: MixJob, out: Path, *, listener: Listener) -> dict[str, Any]:
+    """Write one LoRA: exactly, or cut to a rank; the base itself takes the rest of the weights.
+
+    Returns:
+        What ``kshot_mix.json`` holds, and under ``wrote`` what was written.
+
+    Raises:
+        InputError: A member beside the base is a full model, or options do not fit.
+        AdapterError: An adapter cannot be used, or they belong to different base models.
+    """
+    members = tuple(open_member(name, revision=job.revision) for name in job.named)
+    whole = [member.name for member in members if not member.is_lora and member.name != job.base]
+    if whole:
+        raise InputError(
+            f"--adapter mixes LoRA adapters, but {whole[0]} is a full model; leave out --adapter"
+        )
+    if job.needs_examples:
+        plan = plan_mix(members, base=base_of(job, members), kind=job.kind)
+        plan.check()
+        found = find_weights(job, plan, listener=listener)
+    else:
+        found = _by_hand(job)
+    pairs = [
+        (LoraAdapter.load(member.folder, name=member.name), weight)
+        for member, weight in zip(members, found.weights, strict=True)
+        if member.is_lora
+    ]
+    adapters, weights = zip(*pairs, strict=True)
+    made = mixed_lora(adapters, weights, rank=job.rank)
+    facts = mix_facts(job, members, found, warnings=())
+    facts |= {"kind": "decoder" if job.kind == "auto" else job.kind, "operation": "linear"}
+    facts |= {"layer_weights": []}
+    facts |= {"kept_energy": made.kept_energy, "exact": made.exact}
+    with new_folder(out) as folder:
+        made.adapter.save(folder)
+        write_json(folder / FACTS, facts)
+        write_text(folder / "README.md", _adapter_card(job, members, facts))
+    how = "exact" if made.exact else f"cut to rank {job.rank}, {made.kept_energy:.4f} of the energy is kept"
+    return facts | {"wrote": f"one LoRA of {made.adapter.parameters:,} parameters, {how}"}
+
+
+def _adapter_card(job: MixJob, members: Sequence[Member], facts: dict[str, Any]) -> str:
+    adapters = [at for at, member in enumerate(members) if member.is_lora]
+    kept = {key: [facts[key][at] for at in adapters if at < len(facts[key])] for key in ("members", "losses")}
+    return card_of([members[at] for at in adapters], facts | kept, base=0, hashed=job.hashed)
+
+
+def _by_hand(job: MixJob) -> Found:
+    peers = job.by_hand()
+    if job.alpha is None or job.alpha == "auto":
+        return Found(peers)
+    return Found(tuple(map(float, final_weights(peers, job.alpha))), alpha=job.alpha)
