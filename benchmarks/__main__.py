@@ -16,6 +16,8 @@ def main() -> None:
         _run(name)
     with tempfile.TemporaryDirectory() as work:
         _run("open_knowledge", "--work", work)
+    with tempfile.TemporaryDirectory() as work:
+        _run("cocktail_miniature", "--work", work)
     if (DATA / "tweeteval").is_dir():
         _run("tweets", "--data", str(DATA))
     else:

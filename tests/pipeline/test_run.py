@@ -82,6 +82,7 @@ def test_a_whole_run(write_task: WriteTask, tmp_path: Path) -> None:
         "majority", "nearest shot", "zero-shot", "shots in the prompt",
         "nearest shots in the prompt", "LoRA on the shots", "adapter: mason-lora", "adapter: smith-lora",
         "best adapter on the shots", "oracle: best adapter on the test", "mixture", "uniform merge",
+        "cocktail", "uniform soup", "greedy soup",
         "best expert, tuned on shots and data",
     }  # fmt: skip
     usable = {row["name"]: row["usable"] for row in report["bank"]}
@@ -226,7 +227,7 @@ def test_predict_asks_the_same_system_again(write_task: WriteTask, tmp_path: Pat
     ):
         again = ask_again(finished.folder, name, rows, listener=deaf)
         assert [p.prediction for p in again] == stated(tmp_path / "run", name)
-    assert len(list((tmp_path / "run" / "steps").rglob("adapter_model.safetensors"))) == trained == 4
+    assert len(list((tmp_path / "run" / "steps").rglob("adapter_model.safetensors"))) == trained == 6
     with pytest.raises(InputError, match="no system of this run"):
         ask_again(finished.folder, "magic", rows, listener=deaf)
     with pytest.raises(InputError, match="no run lies here"):

@@ -34,7 +34,7 @@ Layers = Annotated[
     list[str] | None,
     typer.Option("--layer", metavar="PATTERN=W,W", help="Weights of matching tensors; repeatable."),
 ]
-Operation = Annotated[str, typer.Option(help="linear, slerp, task_arithmetic, ties or dare.")]
+Operation = Annotated[str, typer.Option(help="linear, slerp, task_arithmetic, ties, dare or as_released.")]
 Density = Annotated[float | None, typer.Option(help="Share of a delta that ties and dare keep.")]
 Scale = Annotated[float | None, typer.Option(help="Factor of the summed deltas.")]
 Adapter = Annotated[bool, typer.Option("--adapter", help="Mix LoRA adapters into one LoRA.")]

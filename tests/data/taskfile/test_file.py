@@ -332,3 +332,15 @@ def test_the_schema_accepts_both_forms_of_test() -> None:
     assert kinds == ["string", "#/$defs/HeldOutSection", "null"]
     assert set(schema["properties"]) == set(TaskFile.model_fields)
     json.dumps(schema)
+
+
+def test_the_cocktail_section(folder: Path) -> None:
+    assert load(folder, MINIMAL).cocktail.model_dump() == {
+        "temperature": "auto",
+        "size": 10,
+        "search_evaluations": 200,
+    }
+    chosen = load(folder, MINIMAL + "cocktail: {temperature: 0.5, size: 2}\n").cocktail
+    assert (chosen.temperature, chosen.size) == (0.5, 2)
+    for wrong in ("temperature: 0", "temperature: warm", "size: 1", "search_evaluations: 0", "heat: 1"):
+        assert "cocktail" in fault(folder, MINIMAL + f"cocktail: {{{wrong}}}\n")

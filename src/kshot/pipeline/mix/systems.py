@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kshot.data.example import Example
-from kshot.methods.cocktail import Objective
-from kshot.methods.cocktail.search import SIMPLEX_MODELS
+from kshot.methods.cocktail import SIMPLEX_MODELS, Objective
 from kshot.models.base import LanguageModel, System
 from kshot.models.folders import new_folder
 from kshot.models.lora import LoraAdapter, concatenated

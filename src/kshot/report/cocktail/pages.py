@@ -74,7 +74,8 @@ def _alpha_table(data: Mapping[str, Any]) -> MixTable:
             cells += [scale.number(side["mean"][at]), ABSENT if error is None else scale.number(error)]
         rows.append((*cells, "recommended" if alpha == data.get("chosen") else ""))
     marked = frozenset(at for at, alpha in enumerate(alphas) if alpha == data.get("chosen"))
-    return MixTable("alpha", "Target against general score by alpha", _alpha_lead(data), header, rows, marked)
+    title = "Target against general score by alpha" + (", in %" if scale.percent else "")
+    return MixTable("alpha", title, _alpha_lead(data), header, rows, marked)
 
 
 def _alpha_lead(data: Mapping[str, Any]) -> str:

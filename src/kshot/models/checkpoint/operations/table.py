@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from kshot.errors import ModelError
+from kshot.models.checkpoint.operations.as_released import AsReleased
 from kshot.models.checkpoint.operations.dare import Dare
 from kshot.models.checkpoint.operations.linear import LINEAR, Linear
 from kshot.models.checkpoint.operations.slerp import Slerp
@@ -15,8 +16,8 @@ from kshot.models.checkpoint.operations.task_arithmetic import TaskArithmetic
 from kshot.models.checkpoint.operations.ties import Ties
 from kshot.models.checkpoint.parts import Operation
 
-Row: TypeAlias = Linear | Slerp | TaskArithmetic | Ties | Dare
-_ROWS: tuple[Row, ...] = (LINEAR, TaskArithmetic(), Slerp(), Ties(), Dare())
+Row: TypeAlias = Linear | Slerp | TaskArithmetic | Ties | Dare | AsReleased
+_ROWS: tuple[Row, ...] = (LINEAR, TaskArithmetic(), Slerp(), Ties(), Dare(), AsReleased())
 _BY_NAME: Mapping[str, Row] = MappingProxyType({row.name: row for row in _ROWS})
 OPERATIONS: Mapping[str, Operation] = _BY_NAME
 
