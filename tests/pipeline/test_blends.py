@@ -17,6 +17,7 @@ from kshot.data.task import Task
 from kshot.errors import RunError
 from kshot.models.base import System
 from kshot.pipeline.blends import BLENDS, MIXTURE
+from kshot.pipeline.mix.soups import SOUPS
 from kshot.pipeline.recipes import chosen, missing, table
 from kshot.pipeline.run import Finished, run_task
 from kshot.pipeline.specialist import _card, ask_again
@@ -152,7 +153,7 @@ def test_names_are_unique_and_ablations_are_built_where_they_are_asked_for(tmp_p
     recipes = table(bench(tmp_path))
     standard = {recipe.name for recipe in chosen(recipes, [])[0]}
     everything = {recipe.name for recipe in chosen(recipes, ["standard", "ablations"])[0]}
-    assert everything - standard == {blend.name for blend in BLENDS if blend.ablation}
+    assert everything - standard == {made.name for made in (*BLENDS, *SOUPS) if made.ablation}
     assert MIXTURE in standard
 
 

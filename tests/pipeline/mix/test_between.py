@@ -52,7 +52,7 @@ def test_the_ends_are_the_two_models_and_the_base_is_put_back_bit_by_bit(pair):
 
 
 def test_a_model_between_has_the_values_of_the_written_mix(pair, tmp_path):
-    """Bit by bit: summed in float32, rounded once to the dtype on the disk."""
+    """Bit by bit."""
     from kshot.models.checkpoint.plan import plan_mix
     from kshot.models.checkpoint.write import write_mix
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from kshot.errors import InputError, ModelError, collected
+from kshot.models.checkpoint.rounding import dtype_name, round_into, sum_dtype
 from kshot.models.hf.adapted import AdaptedModel
 from kshot.models.hf.model import HfModel
 from kshot.models.lora import LoraAdapter
@@ -30,8 +31,8 @@ def is_adapter(folder: Path) -> bool:
 def models_between(base: HfModel, fine_tuned: Path, *, dtype: str | None = None) -> Iterator[At]:
     """``at(alpha)``: the base moved by that share towards the fine-tuned model, ready to be asked.
 
-    Of a whole model every weight is (1 - alpha) base + alpha fine-tuned, summed in float32 and rounded to
-    ``dtype``, as in the folder that a mix writes; this happens in the base's own memory, so a model that
+    Of a whole model every weight is (1 - alpha) base + alpha fine-tuned, rounded once to ``dtype``, as in the
+    folder that a mix writes; this happens in the base's own memory, so a model that
     ``at`` gave is good until the next call, and at the end of the block the base is as it was, bit by bit.
     Needs memory for two further models. An adapter's scaling is multiplied by alpha. ``at(0)`` is the base,
     ``at(1)`` the fine-tuned model.
@@ -97,16 +98,19 @@ def _weights(folder: Path, base: HfModel) -> dict[str, Tensor]:
 
 
 def _set(weight: Tensor, base: Tensor, tuned: Tensor, *, alpha: float, stored: str | None) -> None:
+    """Into ``weight`` the sum as the engine that writes mixes takes it, rounded once to ``stored``."""
     import torch
 
     with torch.no_grad():
-        if alpha == 0:
-            weight.copy_(base)
+        if stored is None or alpha in (0.0, 1.0):
+            weight.copy_(tuned if alpha == 1 else base)
             return
-        mixed = tuned.float()
-        if alpha < 1:  # two roundings, as in the engine that writes mixes
-            mixed = base.float().mul(1 - alpha).add_(mixed.mul(alpha))
-        weight.copy_(mixed if stored is None else mixed.to(getattr(torch, stored)))
+        dtype = getattr(torch, stored)
+        wide = sum_dtype((), dtype_name(dtype))
+        device = "cpu" if base.device.type == "mps" else base.device  # mps has no double
+        terms = (base.to(device, wide).mul(1 - alpha), tuned.to(device, wide).mul(alpha))
+        mixed = terms[0].add_(terms[1]).reshape(-1)
+        weight.copy_(round_into(mixed, torch.empty_like(mixed, dtype=dtype)).reshape(weight.shape))
 
 
 def _check_fit(ours: dict[str, Tensor], theirs: dict[str, Tensor], folder: Path) -> None:
