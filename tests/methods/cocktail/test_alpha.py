@@ -119,3 +119,16 @@ def test_rows_are_plain_data():
 def test_refusals(alphas, target, general, said):
     with pytest.raises(InputError, match=said):
         recommend_alpha(alphas, target, general, higher_is_better=True)
+
+
+def test_all_right_is_no_proof_that_a_miss_is_worse():
+    """100 rows right have a standard error of 0; one miss more lies within what they leave open."""
+    right = np.ones((3, 100))
+    right[1, 0] = 0
+    right[0, :2] = 0
+    general = [[1.0, 1.0], [1.0, 0.8], [0.0, 0.0]]
+    choice = recommend_alpha([0.0, 0.5, 1.0], right, general, higher_is_better=True)
+    assert choice.allowed.tolist() == [False, True, True]  # 1 - .1587 ** .01 = .0182
+    assert choice.alpha == 0.5
+    graded = recommend_alpha([0.0, 0.5, 1.0], right * 0.999, general, higher_is_better=True)
+    assert graded.alpha == 1.0  # values that are not right or wrong keep their own standard error

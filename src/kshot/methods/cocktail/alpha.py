@@ -14,6 +14,7 @@ from kshot.errors import InputError
 from kshot.methods.cocktail.weights import Values
 
 _SLACK = 1e-12  # means that rounding has set apart
+_ONE_SIGMA = 0.1587  # of a normal distribution lies more than one standard deviation above its mean
 
 
 @final
@@ -67,7 +68,10 @@ def recommend_alpha(
     """The alpha with the best general mean among those whose target mean is near the best target mean.
 
     Near means within one standard error, that of the best alpha's own mean, s / sqrt(K); with one target
-    example there is none and only the best itself is near. Ties in the general mean go to the larger alpha,
+    example there is none and only the best itself is near. Where values are right or wrong, s is 0 as soon
+    as all K are right, which would make one miss a proof: so the error is never taken for less than the
+    share of misses that K rows without one leave open with one standard deviation's confidence, 1 -
+    0.1587^(1 / K). Ties in the general mean go to the larger alpha,
     nearer to the fine-tuned model; of equal best target means the larger alpha gives the standard error.
     Both ends take part, so that "no mixing" can win.
 
@@ -80,7 +84,8 @@ def recommend_alpha(
     Raises:
         InputError: Shapes do not fit, a number is not finite, or an alpha is out of range or given twice.
 
-    Source: the rule of one standard error: Breiman and others 1984, Classification and Regression Trees.
+    Source: the rule of one standard error: Breiman and others 1984, Classification and Regression Trees; its
+    lower end for right-or-wrong values is ours.
 
     >>> target = [[0, 0, 0, 0, 0], [1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]
     >>> choice = recommend_alpha([0, 0.5, 1], target, [[1, 1], [1, 1], [0, 1]], higher_is_better=True)
@@ -94,7 +99,7 @@ def recommend_alpha(
     target_means, general_means = on_target.mean(axis=1), on_general.mean(axis=1)
     target_errors, general_errors = _errors(on_target), _errors(on_general)
     best = _highest(sign * target_means, steps, np.ones(len(steps), np.bool_))
-    near = 0.0 if target_errors is None else float(target_errors[best])
+    near = 0.0 if target_errors is None else max(float(target_errors[best]), _least_error(on_target))
     allowed = _as_good(sign * target_means, float(sign * target_means[best]) - near)
     index = _highest(sign * general_means, steps, allowed)
     what = f"one standard error ({near:.4g})" if target_errors is not None else "0 (one target example)"
@@ -125,6 +130,15 @@ def _highest(values: Values, alphas: Values, allowed: NDArray[np.bool_]) -> int:
 
 def _as_good(values: Values, bound: float) -> NDArray[np.bool_]:
     return np.asarray(values >= bound - _SLACK * max(1.0, abs(bound)))
+
+
+def _least_error(table: Values) -> float:
+    """What right-or-wrong values of K examples leave open when none is wrong; 0 for other values.
+
+    Source: the exact binomial bound (Clopper and Pearson 1934) for no failure in K.
+    """
+    is_binary = bool(np.isin(table, (0.0, 1.0)).all())
+    return 1 - _ONE_SIGMA ** (1 / table.shape[1]) if is_binary else 0.0
 
 
 def _errors(table: Values) -> Values | None:

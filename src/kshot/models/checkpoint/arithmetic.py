@@ -179,20 +179,12 @@ def finished(source: Source, values: Tensor, at: int, room: Room) -> Tensor:
     import torch
 
     count, dtype = values.numel(), torch_dtype(source.tensor.dtype)
-    if _is_finite(values):
-        out = room.take("out", count, dtype)
-        out = round_into(values, out, scratch=room.take("scratch", count, torch.int64))
-        if _is_finite(out):  # or a narrow dtype overflows
-            return out
+    scratch = room.take("scratch", count, torch.int64)
+    out = round_into(values, room.take("out", count, dtype), scratch=scratch)
+    # a sum is not finite where a term is not; only a sum that overflows needs the slow look
+    if math.isfinite(out.sum(dtype=torch.promote_types(dtype, torch.float32))) or out.isfinite().all():
+        return out
     raise ModelError(_blame(source, values, at, room))
-
-
-def _is_finite(values: Tensor) -> bool:
-    """A sum is not finite where a term is not; only a sum that overflows needs the slow look."""
-    import torch
-
-    whole = values.sum(dtype=torch.promote_types(values.dtype, torch.float32))
-    return math.isfinite(whole) or bool(values.isfinite().all())
 
 
 def _added(whole: Tensor | None, part: Tensor, coefficient: float) -> Tensor:

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _NARROW = ("F16", "BF16")
-_CUT = 45  # bits of a double's fraction that bfloat16 has not: 52 - 7
-_LEAST_NORMAL = 0x80  # bits of the smallest bfloat16 number with all its bits
+_EXPONENT = 0x7FF0_0000_0000_0000  # of a double
 _NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
@@ -61,17 +60,15 @@ def dtype_name(dtype: torch.dtype) -> str:
 def round_into(values: Tensor, out: Tensor, *, scratch: Tensor | None = None) -> Tensor:
     """Round ``values`` into ``out``, once, to nearest even; returns ``out``.
 
-    From double to 16 bits torch rounds twice, by way of float32. Here a double is first cut to the eight
-    bits that bfloat16 has, on its own bits, after which torch has nothing left to round; for float16, and
-    for the smallest bfloat16 numbers, which have fewer bits, the float32 in between is rounded to odd.
+    From double to 16 bits torch rounds twice, by way of float32. Here a double x of exponent e is first
+    rounded to the bits that the narrow dtype has: adding 1.5 · 2^(e + 52 - bits) and taking it away again
+    leaves what fits above the last bit of that sum, rounded by the processor. Below the smallest normal
+    number the exponent counts as that number's. After this torch has nothing left to round.
 
     Args:
-        values: (n,).
+        values: (n,); doubles are overwritten where the result has 16 bits.
         out: (n,).
         scratch: (n,) int64 of any content, where memory is to be used again.
-
-    Source: for rounding to odd, Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums: proved
-    algorithms using rounding to odd" (IEEE Transactions on Computers, 2008), theorem 1.
 
     Example::
 
@@ -81,30 +78,9 @@ def round_into(values: Tensor, out: Tensor, *, scratch: Tensor | None = None) ->
 
     if values.dtype != torch.float64 or out.dtype.itemsize > 2:
         return out.copy_(values)
-    if out.dtype == torch.bfloat16:
-        _round_bits(values, out, torch.empty_like(values, dtype=torch.int64) if scratch is None else scratch)
-        size = out.view(torch.int16) & 0x7FFF
-        if not ((size > 0) & (size <= _LEAST_NORMAL)).any():
-            return out
-    return _round_to_odd(values, out)
-
-
-def _round_bits(values: Tensor, out: Tensor, scratch: Tensor) -> None:
-    """Half a unit less one, and the last bit that stays, are added to the bits; the rest is cut off."""
-    import torch
-
-    bits = values.view(torch.int64)
-    torch.bitwise_right_shift(bits, _CUT, out=scratch)
-    scratch.bitwise_and_(1).add_((1 << (_CUT - 1)) - 1).add_(bits).bitwise_and_(-(1 << _CUT))
-    out.copy_(scratch.view(torch.float64))
-
-
-def _round_to_odd(values: Tensor, out: Tensor) -> Tensor:
-    import torch
-
-    near = values.to(torch.float32)
-    back = near.to(torch.float64)
-    bits = near.view(torch.int32)  # magnitude below the sign: one less is one step towards zero
-    bits -= (back.abs() > values.abs()).to(torch.int32)
-    bits |= (back != values).to(torch.int32)
-    return out.copy_(near)
+    facts = torch.finfo(out.dtype)
+    factor = 1.5 * 2.0**52 * facts.eps  # eps is 2^-bits
+    powers = torch.empty_like(values, dtype=torch.int64) if scratch is None else scratch
+    torch.bitwise_and(values.view(torch.int64), _EXPONENT, out=powers)
+    lift = powers.view(torch.float64).mul_(factor).clamp_(min=facts.smallest_normal * factor)
+    return out.copy_(values.add_(lift).sub_(lift))
