@@ -18,10 +18,14 @@ def main() -> None:
         _run("open_knowledge", "--work", work)
     with tempfile.TemporaryDirectory() as work:
         _run("cocktail_miniature", "--work", work)
+    _run("elastic")
     if (DATA / "tweeteval").is_dir():
         _run("tweets", "--data", str(DATA))
+        with tempfile.TemporaryDirectory() as work:
+            _run("cocktail_encoder", "--data", str(DATA), "--work", work)
     else:
-        print("benchmarks.tweets left out: give its data with `python -m benchmarks.tweets --data DIR`")
+        print("benchmarks.tweets and cocktail_encoder left out: give their data with --data DIR")
+    print("benchmarks.cocktail_engine needs its peers: python -m benchmarks.cocktail_engine --peers PYTHON")
 
 
 def _run(name: str, *arguments: str) -> None:

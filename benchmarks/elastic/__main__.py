@@ -21,8 +21,7 @@ from kshot.data.example import Example
 from kshot.data.formats import read_examples
 from kshot.data.template import Template
 from kshot.miniature.world import INSTRUCTION, PARTS, REPEAT, build_world, draw_new_row
-from kshot.pipeline.mix.elastic import elastic
-from kshot.pipeline.mix.elastic_job import ElasticJob
+from kshot.pipeline.elastic import ElasticJob, elastic
 
 TRADES = ("brewer", "dyer", "mason", "potter", "smith")  # weaver was used to settle rows, epochs and rate
 GENERAL = {"echo": REPEAT, "notes": INSTRUCTION}

@@ -6,8 +6,8 @@
 
 Losses are aggregated as the released code does it (batches of two, temperature 5). What differs on purpose:
 weights must sum to 1; models that do not fit are refused before anything is written; a folder that is not
-empty is never overwritten; sums are taken in float32 and rounded once; code that a folder brings along is not
-run; nothing is printed.
+empty is never overwritten; each number is rounded once; code that a folder brings along is not run; nothing
+is printed.
 
 Source: arXiv 2311.13534 and its released package, whose names and defaults these are.
 """
@@ -17,16 +17,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kshot.errors import InputError
+from kshot.models.kinds.base import AUTO_CLASSES, KINDS
 
-_CLASSES = {
-    "decoder": "AutoModelForCausalLM",
-    "encoder": "AutoModel",
-    "reranker": "AutoModelForSequenceClassification",
-    "encoder-decoder": "AutoModelForSeq2SeqLM",
-}
+if TYPE_CHECKING:
+    from kshot.pipeline.mix import MixJob
 
 
 def mix_models(
@@ -54,7 +51,7 @@ def mix_models(
         model = mix_models(["models/base", "models/tuned"], "decoder", [0.7, 0.3], "models/mixed")
     """
     job = _job(model_names_or_paths, model_type, weights=tuple(float(weight) for weight in weights))
-    return _mixed(job, output_path, model_type)
+    return _mixed(job, output_path)
 
 
 def mix_models_with_data(  # noqa: PLR0913 - the signature that its users know
@@ -110,7 +107,7 @@ def mix_models_with_data(  # noqa: PLR0913 - the signature that its users know
     )
     rows = mixing_rows_of(given)
     job = _job(model_names_or_paths, model_type, examples=rows, weighing=weighing)
-    return _mixed(job, output_path, model_type)
+    return _mixed(job, output_path)
 
 
 def mix_models_by_layers(
@@ -131,30 +128,32 @@ def mix_models_by_layers(
     return mix_models(model_names_or_paths, model_type, weights, output_path)
 
 
-def _job(names: Sequence[str], model_type: str, **how: Any) -> Any:
+def _job(names: Sequence[str], model_type: str, **how: Any) -> MixJob:
     from kshot.pipeline.mix.job import MixJob
 
-    if model_type not in _CLASSES:
-        raise InputError(f"model_type {model_type!r}: expected one of {', '.join(_CLASSES)}")
-    return MixJob(models=tuple(str(name) for name in names), kind=model_type, **how)  # type: ignore[arg-type]
+    kind = next((kind for kind in KINDS if kind == model_type), None)
+    if kind is None:
+        raise InputError(f"model_type {model_type!r}: expected one of {', '.join(KINDS)}")
+    return MixJob(models=tuple(str(name) for name in names), kind=kind, **how)
 
 
-def _mixed(job: Any, output_path: str | None, model_type: str) -> Any:
+def _mixed(job: MixJob, output_path: str | None) -> Any:
     from kshot.pipeline.mix import mixed
 
+    name = AUTO_CLASSES[job.kind]
     if output_path is not None:
-        return _loaded(mixed(job, Path(output_path)).folder, model_type)
+        return _loaded(mixed(job, Path(output_path)).folder, name)
     with tempfile.TemporaryDirectory() as scratch:
-        return _loaded(mixed(job, Path(scratch) / "mix").folder, model_type)
+        return _loaded(mixed(job, Path(scratch) / "mix").folder, name)
 
 
-def _loaded(folder: Path, model_type: str) -> Any:
+def _loaded(folder: Path, class_name: str) -> Any:
     import transformers
 
     from kshot.models.hf.loading import quiet
 
     with quiet():
-        model = getattr(transformers, _CLASSES[model_type]).from_pretrained(
+        model = getattr(transformers, class_name).from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
         )
     return model.eval()

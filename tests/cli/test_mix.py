@@ -134,6 +134,14 @@ def test_other_operations(models, tmp_path, operation) -> None:
         (["{0}", "{tmp}", "--weights", "1,0", "--out", "{tmp}/out"], "config.json"),
         (["--out", "{tmp}/out"], "no model to mix"),
         (["{0}", "{1}", "--weights", "1,0", "--out", "{0}"], "not empty"),
+        (["{0}", "{1}", "--weights", "0.5,0.6", "--dry-run"], "1.1"),
+        (["{0}", "{1}", "--weights", "1", "--dry-run"], "for 2 models"),
+        (["{0}", "{1}", "--weights", "1,0", "--layer", "nothing.*=0,1", "--dry-run"], "nothing."),
+        (["{0}", "{1}", "--weights", "1,0", "--operation", "magic", "--dry-run"], "magic"),
+        (["{0}", "{1}", "--weights", "1,0", "--adapter", "--dtype", "float32", "--dry-run"], "full models"),
+        (["{0}", "{1}", "--weights", "1,0", "--adapter", "--layer", "a=0,1", "--dry-run"], "full models"),
+        (["{0}", "{1}", "--weights", "1,0", "--adapter", "--dry-run"], "full models"),
+        (["--base", "{0}", "--weights", "1", "--adapter", "--out", "{tmp}/out"], "none is given"),
         (["{0}", "{1}", "--weights", "1,0", "--threads", "0", "--out", "{tmp}/out"], "threads"),
     ],
 )
@@ -161,5 +169,6 @@ def test_bad_examples(models, tmp_path, content, message) -> None:
     file.write_text(content)
     done = kshot(*models, "--examples", file, "--out", tmp_path / "out")
     assert done.code == 2
+    assert message in done.err
     assert "Traceback" not in done.err
     assert not (tmp_path / "out").exists()

@@ -20,6 +20,7 @@ from kshot.models.safetensor_files import (
     folder_header,
     packed,
     read_header,
+    stored_dtype,
     write_bytes,
 )
 
@@ -164,3 +165,20 @@ def test_writing_leaves_nothing_half(tmp_path):
     with pytest.raises(ModelError, match="cannot be written"):
         write_bytes(tmp_path / "m", b"data")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m"]
+
+
+def test_the_dtype_of_most_bytes_counts(tmp_path):
+    tensors = {
+        "a": torch.zeros(9, dtype=torch.bfloat16),
+        "b": torch.zeros(2),
+        "c": torch.zeros(99, dtype=torch.int64),
+    }
+    save_file(tensors, tmp_path / "model.safetensors")
+    assert stored_dtype(tmp_path) == "bfloat16"
+    save_file(
+        tensors | {"b": torch.zeros(5), "a": tensors["a"].repeat(2)[:10]}, tmp_path / "model.safetensors"
+    )
+    assert stored_dtype(tmp_path) == "float32"  # as many bytes of both: the finer
+    save_file({"c": tensors["c"]}, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="dequantise the model first"):
+        stored_dtype(tmp_path)

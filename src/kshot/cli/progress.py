@@ -37,6 +37,8 @@ def listener() -> Iterator[Listener]:
             if event == "system":
                 spent = f"${fields['usd']:.2f}" if fields.get("usd") else ""
                 progress.update(bar, description=fields["name"], completed=fields["share"], spent=spent)
+            elif event == "writing":
+                progress.update(bar, description=f"writing {fields['name']}", completed=fields["share"])
             elif event == "leaves":
                 for what in fields["what"]:
                     progress.print(f"leaves this machine: {what}", markup=False)
@@ -50,8 +52,24 @@ def _doing(event: str, fields: Mapping[str, Any]) -> str:
     """What goes on within a system, or nothing."""
     if event == "scoring":
         return f"scoring the bank {fields['index'] + 1}/{fields['total']}"
+    if event == "measuring":
+        return f"{fields['models']} models on {fields['examples']:,} examples"
+    if event == "judging":
+        return f"judging {fields['name']}"
+    if event == "alpha":
+        return f"alpha {fields['at']}/{fields['of']}"
+    if event == "hashing":
+        return "hashing the inputs"
     if event == "mixing":
         return f"{fields['name']}: {fields['mixes']} mixes tried"
+    if event == "hashing":
+        return f"{fields['name']}: hashing the inputs"
+    if event == "writing":
+        return f"{fields['name']}: {100 * fields['share']:.0f} % written"
+    if event == "alpha":
+        return f"alpha {fields['at']}/{fields['of']}"
+    if event == "judging":
+        return f"judging {fields['name']}"
     if event == "rehearsing":
         return f"rehearsing {fields['name']} ({fields['index'] + 1}/{fields['total']})"
     if event == "training":

@@ -81,8 +81,7 @@ def train(
 ) -> None:
     """Fine-tune a model on labelled rows; with --keep-general, mix it back with its base."""
     from kshot.cli.progress import listener
-    from kshot.pipeline.mix.elastic import elastic
-    from kshot.pipeline.mix.elastic_job import ElasticJob
+    from kshot.pipeline.elastic import ElasticJob, elastic
 
     how = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed}
     learned = _read(rows)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,10 @@ from kshot.data.atomic import write_atomically
 from kshot.errors import ModelError
 
 Array: TypeAlias = NDArray[np.floating[Any]]
+# floating dtypes as headers and as torch spell them, the finer first
+TORCH_NAMES: Mapping[str, str] = MappingProxyType(
+    {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+)
 
 # bfloat16 has no numpy type: its 16 bits are read whole and become the upper half of a float32
 _STORED = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
@@ -126,6 +131,26 @@ def folder_header(folder: Path) -> dict[str, StoredTensor]:
     if not paths:
         raise ModelError(f"{folder}: no *.safetensors file; expected model weights")
     return {name: tensor for path in paths for name, tensor in read_header(path).items()}
+
+
+def stored_dtype(folder: Path) -> str:
+    """The floating dtype of most bytes of a model folder, as torch spells it; ties: the finer.
+
+    Raises:
+        ModelError: There are no weights, or none of them is of a floating type.
+
+    Example::
+
+        stored_dtype(Path("models/llama"))  # 'bfloat16'
+    """
+    sizes = dict.fromkeys(TORCH_NAMES, 0)
+    for tensor in folder_header(folder).values():
+        if tensor.is_float:
+            sizes[tensor.dtype] += tensor.end - tensor.start
+    found = max(sizes, key=lambda dtype: sizes[dtype])
+    if not sizes[found]:
+        raise ModelError(f"{folder}: no weight is F64, F32, F16 or BF16; dequantise the model first")
+    return TORCH_NAMES[found]
 
 
 def packed(tensors: Mapping[str, Array]) -> bytes:

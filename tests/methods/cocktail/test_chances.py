@@ -66,10 +66,10 @@ def test_models_that_differ_less_than_examples_do_cannot_be_told_apart():
     blurred = rng.normal(2, 1, size=(3, 10))
     found = weight_chances(blurred, temperature=1.0)
     assert not found.tells_apart
-    assert "cannot be told from equal ones (0.3333 each) by 10 examples at temperature 1" in found.reason
+    assert "cannot be told from uniform ones (0.3333 each) by 10 examples at temperature 1" in found.reason
     clear = weight_chances(blurred + np.array([[0], [3], [3]]), temperature=1.0)
     assert clear.tells_apart
-    assert clear.reason.startswith("the weights differ from equal ones")
+    assert clear.reason.startswith("the weights differ from uniform ones")
 
 
 def test_one_example_has_no_interval_and_says_so():

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from kshot.errors import ModelError
 from kshot.models.kinds.base import KINDS
-from kshot.models.kinds.open import KindOptions, open_mixable, stored_dtype
+from kshot.models.kinds.open import KindOptions, open_mixable
 
 MAKERS = {
     "decoder": lambda place: tiny.save(place / "decoder"),
@@ -38,19 +38,6 @@ def test_each_kind_in_each_dtype(tmp_path, kind):
     assert not made.module.training
     with pytest.raises(ModelError, match="dtype 'int8' is none of"):
         open_mixable(folder, kind, dtype="int8")
-
-
-def test_the_dtype_of_most_bytes_counts(tmp_path):
-    tensors = {
-        "a": torch.zeros(9, dtype=torch.bfloat16),
-        "b": torch.zeros(2),
-        "c": torch.zeros(99, dtype=torch.int64),
-    }
-    save_file(tensors, tmp_path / "model.safetensors")
-    assert stored_dtype(tmp_path) == "bfloat16"
-    save_file({"c": tensors["c"]}, tmp_path / "model.safetensors")
-    with pytest.raises(ModelError, match="dequantise the model first"):
-        stored_dtype(tmp_path)
 
 
 def test_a_folder_of_another_kind(tmp_path):

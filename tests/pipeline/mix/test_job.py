@@ -48,11 +48,41 @@ def test_a_base_alone_needs_no_examples() -> None:
         ({"models": (), "fine_tuned": "t", "alpha": 0.5}, "give --base FOLDER"),
         ({"models": ("a", "b"), "weights": (0.5, 0.5), "rank": 4}, "--adapter"),
         ({"models": ("a", "b"), "examples": SHOTS, "operation": "ties"}, "weights by hand"),
+        ({"models": ("a", "b"), "weights": (1.0, 0.0), "adapter": True, "dtype": "float32"}, "--dtype"),
+        (
+            {
+                "models": ("a", "b"),
+                "weights": (1.0, 0.0),
+                "adapter": True,
+                "layer_weights": (("a", (1.0, 0.0)),),
+            },
+            "--layer",
+        ),
     ],
 )
 def test_refused(options, words) -> None:
     with pytest.raises(InputError, match=words):
         MixJob(**options)
+
+
+def test_examples_that_serve_nothing_are_told() -> None:
+    by_hand = MixJob(("a", "b"), weights=(0.5, 0.5), examples=SHOTS, general=SHOTS)
+    assert ["examples were not used" in each for each in by_hand.unused] == [True, True]
+    assert MixJob(("a", "b"), examples=SHOTS).unused == ()
+    swept = MixJob(("a",), fine_tuned="t", alpha="auto", weights=(1.0,), examples=SHOTS, general=SHOTS)
+    assert swept.unused == ()
+
+
+def test_equal_weights_need_no_examples_but_take_them() -> None:
+    even = Weighing("uniform")
+    assert not MixJob(("a", "b"), weighing=even).weighs
+    assert MixJob(("a", "b"), weighing=even, examples=SHOTS).weighs
+
+
+@pytest.mark.parametrize("name", ["batch_size", "evaluations"])
+def test_counts_are_at_least_one(name) -> None:
+    with pytest.raises(InputError, match=f"{name} is 0"):
+        Weighing(**{name: 0})
 
 
 def test_too_few_weights_are_counted() -> None:

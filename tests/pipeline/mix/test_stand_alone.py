@@ -101,6 +101,20 @@ def test_base_peers_and_fine_tuned_in_one_pass(models, tmp_path) -> None:
     assert done.facts["members"][2]["loss"] is None  # the fine-tuned model is never weighed by the shots
     first = done.facts["members"][0]
     assert first["low"] <= first["weight"] <= first["high"]
+    assert any("without the fine-tuned model" in line for line in done.lines())
+
+
+def test_equal_weights_come_with_losses_where_there_are_examples(models, tmp_path) -> None:
+    done = mixed(MixJob(tuple(models), examples=SHOTS, weighing=Weighing("uniform")), tmp_path / "out")
+    own = score_members([open_member(m) for m in models], "decoder", SHOTS)
+    told = [member["loss"] for member in done.facts["members"]]
+    np.testing.assert_allclose(told, [each.mean() for each in own], atol=1e-6)
+    assert done.facts["loss"] == done.facts["uniform_loss"]
+
+
+def test_examples_beside_weights_by_hand_are_not_silent(models, tmp_path) -> None:
+    done = mixed(MixJob(tuple(models), weights=(0.5, 0.3, 0.2), examples=SHOTS), tmp_path / "out")
+    assert any("examples were not used" in line for line in done.lines())
 
 
 def test_alpha_one_is_the_fine_tuned_model(models, tmp_path) -> None:
@@ -141,6 +155,18 @@ def test_the_plan_alone_writes_nothing(models, tmp_path) -> None:
     assert told.to_json()["write_bytes"] > 0
     assert any("tensors are mixed" in line for line in told.lines())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_plan_counts_passes_and_looks_at_weights(models) -> None:
+    once = planned(MixJob(tuple(models), weights=(0.5, 0.3, 0.2))).to_json()
+    twice = planned(MixJob(tuple(models), weights=(0, 0.5, 0.5), operation="ties")).to_json()
+    assert (once["passes"], twice["passes"]) == (1, 2)
+    assert twice["seconds"] > once["seconds"]
+    with pytest.raises(InputError, match=r"0\.9"):
+        planned(MixJob(tuple(models), weights=(0.5, 0.3, 0.1)))
+    with pytest.raises(InputError, match="0.9"):
+        planned(MixJob(tuple(models[:2]), fine_tuned=models[2], alpha="auto", weights=(0.5, 0.4),
+                       examples=SHOTS, general=GENERAL))  # fmt: skip
 
 
 def test_nothing_is_written_where_models_do_not_fit(models, tmp_path) -> None:
@@ -186,6 +212,14 @@ class TestAdapters:
             np.testing.assert_allclose(mix.delta(name), expected, rtol=1e-6, atol=1e-7)
         assert done.facts["exact"]
         assert (done.folder / "README.md").is_file()
+
+    def test_weights_of_changes_that_do_not_sum_to_one_are_told(self, adapters, tmp_path) -> None:
+        done = mixed(MixJob(tuple(adapters), weights=(0.5, 0.9), adapter=True), tmp_path / "out")
+        assert any("sum to 1.4" in line for line in done.lines())
+
+    def test_examples_for_one_lora_want_its_base(self, adapters, tmp_path) -> None:
+        with pytest.raises(ModelError, match="--base to score them on"):
+            mixed(MixJob(tuple(adapters), examples=SHOTS, adapter=True), tmp_path / "out")
 
     def test_cut_to_a_rank_tells_what_is_kept(self, adapters, tmp_path) -> None:
         done = mixed(MixJob(tuple(adapters), weights=(0.5, 0.5), adapter=True, rank=1), tmp_path / "out")

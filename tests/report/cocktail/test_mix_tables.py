@@ -29,7 +29,7 @@ def test_members_stand_with_loss_weight_interval_change_and_uniform(cocktail):
     assert table.rows[0] == ("base", "base", "1", "50.0", "[40.0, 65.0]", "0.0", "33.3", "50.0", "33.3")
     assert [row[0] for row in table.rows] == ["base", "smith-lora", "model: weaver"]
     assert (
-        "Selection score: the mix has 0.9 nats per token on the 5 shots, the uniform soup 1.2" in table.lead
+        "Selection score: the mix has a loss of 0.9 nats on the 5 shots, the uniform soup 1.2" in table.lead
     )
     assert "200 mixes tried; cross-fit loss 1.4, uniform 1.2" in table.lead
 

@@ -63,11 +63,11 @@ class WeightChances:
         if count == 1:
             return "one model: its weight is 1"
         if self.low is None:
-            return "one example: the weights have no interval and cannot be told from equal ones"
+            return "one example: the weights have no interval and cannot be told from uniform ones"
         what = f"{self.examples} examples at temperature {self.temperature:g}"
         if not self.tells_apart:
-            return f"the weights cannot be told from equal ones ({1 / count:.4g} each) by {what}"
-        return f"the weights differ from equal ones ({1 / count:.4g} each) by {what}"
+            return f"the weights cannot be told from uniform ones ({1 / count:.4g} each) by {what}"
+        return f"the weights differ from uniform ones ({1 / count:.4g} each) by {what}"
 
     def rows(self) -> list[dict[str, Any]]:
         """One JSON object a model, in the order given; None where one example leaves a number undefined."""

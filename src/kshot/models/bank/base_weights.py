@@ -55,9 +55,7 @@ class BaseWeights:
         return cls.of(folder, config, folder_header(folder))
 
     @classmethod
-    def of(
-        cls, folder: Path, config: Mapping[str, Any], tensors: Mapping[str, StoredTensor]
-    ) -> BaseWeights:
+    def of(cls, folder: Path, config: Mapping[str, Any], tensors: Mapping[str, StoredTensor]) -> BaseWeights:
         """Headers and configuration that are read already."""
         names = {folder.resolve().name, str(config.get("_name_or_path") or "").rsplit("/", 1)[-1]}
         tied = config.get("tie_word_embeddings")

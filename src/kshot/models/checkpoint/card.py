@@ -9,16 +9,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from kshot.models.kinds.base import KindName
+from kshot.models.kinds.base import AUTO_CLASSES, KindName
 
 Library: TypeAlias = Literal["transformers", "sentence-transformers", "peft"]
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
-_AUTO: Mapping[KindName, str] = {
-    "decoder": "AutoModelForCausalLM",
-    "encoder": "AutoModel",
-    "reranker": "AutoModelForSequenceClassification",
-    "encoder-decoder": "AutoModelForSeq2SeqLM",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +202,7 @@ def _loading(facts: CardFacts) -> str:
     elif facts.library == "peft":
         code = 'from peft import PeftModel\n\nmodel = PeftModel.from_pretrained(base, "path/to/this/folder")'
     else:
-        auto = _AUTO[facts.kind]
+        auto = AUTO_CLASSES[facts.kind]
         code = (
             f"from transformers import {auto}, AutoTokenizer\n\n"
             f'model = {auto}.from_pretrained("path/to/this/folder")\n'

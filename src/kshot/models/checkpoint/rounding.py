@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from kshot.models.safetensor_files import TORCH_NAMES
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 _NARROW = ("F16", "BF16")
 _EXPONENT = 0x7FF0_0000_0000_0000  # of a double
-_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 def torch_dtype(name: str) -> torch.dtype:
@@ -23,7 +24,7 @@ def torch_dtype(name: str) -> torch.dtype:
     """
     import torch
 
-    found: torch.dtype = getattr(torch, _NAMES[name])
+    found: torch.dtype = getattr(torch, TORCH_NAMES[name])
     return found
 
 
@@ -54,7 +55,7 @@ def dtype_name(dtype: torch.dtype) -> str:
 
         dtype_name(torch.bfloat16)  # "BF16"
     """
-    return {name: key for key, name in _NAMES.items()}[str(dtype).removeprefix("torch.")]
+    return {name: key for key, name in TORCH_NAMES.items()}[str(dtype).removeprefix("torch.")]
 
 
 def round_into(values: Tensor, out: Tensor, *, scratch: Tensor | None = None) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -14,6 +15,15 @@ from kshot.data.ranking import Ranking
 
 KindName: TypeAlias = Literal["decoder", "encoder", "reranker", "encoder-decoder"]
 KINDS: tuple[KindName, ...] = ("decoder", "encoder", "reranker", "encoder-decoder")
+# the class of transformers that a folder of each kind is loaded with
+AUTO_CLASSES: Mapping[KindName, str] = MappingProxyType(
+    {
+        "decoder": "AutoModelForCausalLM",
+        "encoder": "AutoModel",
+        "reranker": "AutoModelForSequenceClassification",
+        "encoder-decoder": "AutoModelForSeq2SeqLM",
+    }
+)
 Aggregate: TypeAlias = Literal["example", "token", "paper"]
 Doubles: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = Sequence[Example] | Sequence[Ranking]

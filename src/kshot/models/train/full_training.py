@@ -17,7 +17,7 @@ from kshot.models.folders import check_free, new_folder
 from kshot.models.hf.adapted import untouched
 from kshot.models.hf.loading import check_folder, quiet, resolved
 from kshot.models.hf.model import HfModel
-from kshot.models.safetensor_files import folder_header
+from kshot.models.safetensor_files import stored_dtype as stored_dtype
 from kshot.models.train import processes
 from kshot.models.train.fit import OnStep, fit
 from kshot.models.train.lora_training import TrainResult, result_of, training_facts
@@ -27,7 +27,6 @@ from kshot.models.train.settings import TrainSettings
 if TYPE_CHECKING:
     import torch
 
-_TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _SIDE_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "LICENSE*", "NOTICE*")
 _ONLY_LORA = frozenset({"rank", "alpha", "dropout", "target_modules"})
 
@@ -118,22 +117,6 @@ def full_learning_rate(base: HfModel) -> float:
     """
     width: int = base.model.config.get_text_config().hidden_size
     return 2e-5 * math.sqrt(max(1.0, 2048 / width))
-
-
-def stored_dtype(folder: Path) -> str:
-    """The dtype of a model folder's weights, as torch spells it: of most of its bytes; ties: the finer.
-
-    Raises:
-        ModelError: It holds no floating-point weight, or cannot be read.
-    """
-    numbers = dict.fromkeys(("F64", "F32", "BF16", "F16"), 0)
-    for tensor in folder_header(folder).values():
-        if tensor.is_float:
-            numbers[tensor.dtype] += tensor.end - tensor.start
-    found = max(numbers, key=lambda name: numbers[name])
-    if not numbers[found]:
-        raise ModelError(f"{folder}: holds no floating-point weight; expected a model that is not packed")
-    return _TORCH_NAMES[found]
 
 
 def write_model(model: Any, out: Path, *, like: Path, dtype: str, card: str | None = None) -> None:

@@ -33,6 +33,8 @@ def mix_facts(
     facts |= told
     if found.alpha is not None:
         facts["alpha"] = found.alpha
+        if told.get("loss") is not None:
+            facts["notes"].append("the loss told is of base and peers, without the fine-tuned model")
     if found.sweep is not None:
         sizes = {"target_count": len(job.examples or ()), "general_count": len(job.general or ())}
         facts["alpha_sweep"] = alpha_curve(found.sweep, **sizes)

@@ -60,14 +60,14 @@ def find_weights(job: MixJob, plan: MixPlan, *, listener: Listener) -> Found:
     weighed, peers = None, np.array([])
     if job.weighs:
         rows, size = _rows(job.examples), job.weighing.batch_size
-        listener("scoring", index=0, total=job.peers)
+        listener("measuring", models=job.peers, examples=len(rows))
         losses = _scored(job, plan, resident, rows)
         objective = resident.objective(rows, batch_size=size) if resident else None
         weighed = _weighed(job, plan, losses, objective, listener)
         peers = weighed.weights
     else:
         peers = np.array(job.by_hand())
-    notes = tuple(dict.fromkeys([*untold, *(note for each in losses for note in each.notes)]))
+    notes = tuple(dict.fromkeys([*job.unused, *untold, *(note for each in losses for note in each.notes)]))
     if job.alpha is None:
         return Found(tuple(map(float, peers)), weighed, tuple(losses), notes=notes)
     sweep = None if job.alpha != "auto" or resident is None else swept(job, resident, peers)

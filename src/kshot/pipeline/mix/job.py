@@ -49,6 +49,9 @@ class Weighing:
             raise InputError(f"--weights {self.rule!r}: expected numbers, or one of {', '.join(RULES)}")
         if self.temperature != "auto" and not self.temperature > 0:
             raise InputError(f"--temperature is {self.temperature}, expected a number above 0, or auto")
+        for name in ("batch_size", "evaluations"):
+            if (count := getattr(self, name)) is not None and count < 1:
+                raise InputError(f"{name} is {count}, expected at least 1")
 
     @property
     def in_one_pass(self) -> bool:
@@ -112,13 +115,12 @@ class MixJob:
     def __post_init__(self) -> None:
         _check_models(self)
         _check_alpha(self)
+        _check_adapter(self)
         if self.weights is None and self.examples is None and self.needs_examples:
             raise InputError(
                 f"weights by {self.weighing.rule} come from examples; give --examples FILE, or weights by "
                 "hand: --weights 0.5,0.5"
             )
-        if self.rank is not None and not self.adapter:
-            raise InputError("--rank cuts a LoRA; give --adapter with it")
         if self.operation != "linear" and (self.adapter or self.fine_tuned or self.weights is None):
             raise InputError(
                 f"--operation {self.operation} takes weights by hand for full output; it goes with neither "
@@ -132,13 +134,27 @@ class MixJob:
 
     @property
     def weighs(self) -> bool:
-        """Whether weights are a function of examples; one model alone has nothing to weigh."""
-        return self.weights is None and self.weighing.rule in FROM_SHOTS and self.peers > 1
+        """Whether members are scored on examples; one model alone has nothing to weigh.
+
+        Equal weights need no examples, but where there are some, losses are told.
+        """
+        asked = self.weighing.rule in FROM_SHOTS or self.examples is not None
+        return self.weights is None and asked and self.peers > 1
 
     @property
     def needs_examples(self) -> bool:
         """Whether weights or alpha are a function of examples."""
         return self.weighs or self.alpha == "auto"
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """A sentence for each file of examples that was given and serves nothing."""
+        found = []
+        if self.examples is not None and not self.needs_examples:
+            found.append("the examples were not used: weights by hand, or of one model, need none")
+        if self.general is not None and self.alpha != "auto":
+            found.append("the general examples were not used: only --alpha auto weighs by them")
+        return tuple(found)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -195,6 +211,13 @@ def _check_models(job: MixJob) -> None:
         raise InputError("there is no model to mix; give two or more folders or hub names")
     if job.fine_tuned is not None and len(job.named) < 2:
         raise InputError("--fine-tuned is mixed back with a base; give --base FOLDER, or models")
+
+
+def _check_adapter(job: MixJob) -> None:
+    if job.rank is not None and not job.adapter:
+        raise InputError("--rank cuts a LoRA; give --adapter with it")
+    if job.adapter and (job.layer_weights or job.dtype is not None):
+        raise InputError("--layer and --dtype are for full models; leave them out, or leave out --adapter")
 
 
 def _check_alpha(job: MixJob) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from kshot.errors import InputError
 from kshot.methods.cocktail import final_weights
 from kshot.models.checkpoint import Member, plan_mix
 from kshot.models.checkpoint.members import open_member
+from kshot.models.checkpoint.operations.weights import SUM_TOLERANCE
 from kshot.models.folders import new_folder
 from kshot.models.lora import LoraAdapter, mixed_lora
 from kshot.pipeline.mix.card import card_of
@@ -36,6 +39,8 @@ def one_adapter(job: MixJob, out: Path, *, listener: Listener) -> dict[str, Any]
         raise InputError(
             f"--adapter mixes LoRA adapters, but {whole[0]} is a full model; leave out --adapter"
         )
+    if not any(member.is_lora for member in members):
+        raise InputError("--adapter mixes LoRA adapters, but none is given; leave it out for a full model")
     if job.needs_examples:
         plan = plan_mix(members, base=base_of(job, members), kind=job.kind)
         plan.check()
@@ -48,6 +53,7 @@ def one_adapter(job: MixJob, out: Path, *, listener: Listener) -> dict[str, Any]
         if member.is_lora
     ]
     adapters, weights = zip(*pairs, strict=True)
+    found = _with_sum_told(found)
     made = mixed_lora(adapters, weights, rank=job.rank)
     facts = mix_facts(job, members, found, warnings=())
     facts |= {"kind": "decoder" if job.kind == "auto" else job.kind, "operation": "linear"}
@@ -70,5 +76,14 @@ def _adapter_card(job: MixJob, members: Sequence[Member], facts: dict[str, Any])
 def _by_hand(job: MixJob) -> Found:
     peers = job.by_hand()
     if job.alpha is None or job.alpha == "auto":
-        return Found(peers)
-    return Found(tuple(map(float, final_weights(peers, job.alpha))), alpha=job.alpha)
+        return Found(peers, notes=job.unused)
+    return Found(tuple(map(float, final_weights(peers, job.alpha))), alpha=job.alpha, notes=job.unused)
+
+
+def _with_sum_told(found: Found) -> Found:
+    """Weights of changes need not sum to 1, but the reader hears of it."""
+    total = math.fsum(found.weights)
+    if abs(total - 1) <= SUM_TOLERANCE:
+        return found
+    note = f"the weights sum to {total:g}, not 1: the changes are added with them as they are"
+    return replace(found, notes=(*found.notes, note))

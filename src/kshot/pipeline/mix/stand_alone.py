@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, final
 
 from kshot.models.checkpoint import write_mix
-from kshot.models.checkpoint.layer_weights import weights_by_tensor
-from kshot.models.checkpoint.operations import operation_of
 from kshot.models.folders import check_free
 from kshot.pipeline.mix.card import card_of
 from kshot.pipeline.mix.facts import FACTS, mix_facts
@@ -91,14 +89,9 @@ def mixed(job: MixJob, out: Path, *, listener: Listener | None = None) -> Mixed:
     check_free(out)
     if job.adapter:
         return Mixed(out, one_adapter(job, out, listener=listen))
-    plan = planned(job).plan
+    ready = planned(job)
+    plan = ready.plan
     plan.check()
-    operation = operation_of(
-        job.operation, density=job.density, scale=job.scale, seed=job.weighing.seed, base=plan.base
-    )
-    if job.layer_weights:  # before anything is scored
-        own = [float(at == plan.base) for at in range(len(plan.members))]
-        weights_by_tensor(plan, own, operation=operation, layer_weights=job.layer_weights)
     found = find_weights(job, plan, listener=listen)
     facts = mix_facts(job, plan.members, found, warnings=plan.warnings)
     facts |= {"kind": plan.kind, "operation": job.operation, "layer_weights": list(job.layer_weights)}
@@ -109,7 +102,7 @@ def mixed(job: MixJob, out: Path, *, listener: Listener | None = None) -> Mixed:
         plan,
         found.weights,
         out,
-        operation=operation,
+        operation=ready.operation,
         layer_weights=job.layer_weights,
         threads=job.threads,
         texts=texts,

@@ -179,7 +179,3 @@ def told_weights(names: Sequence[str], weights: Weights, *, most: int = 4) -> st
     order = [int(at) for at in np.argsort(-weights, kind="stable") if weights[at] > 0]
     shown = [f"{names[at]} {weights[at]:.2f}" for at in order[:most]]
     return ", ".join(shown + ([f"{len(order) - most} more"] if len(order) > most else []))
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -16,7 +16,7 @@ class MemberRow:
 
     Attributes:
         form: ``base``, ``model`` or ``adapter``.
-        loss: Of the member by itself on the shots, nats per token; a selection figure.
+        loss: Of the member by itself on the shots, nats; a selection figure.
         interval: 95 % of the weight over draws of the shots; None where the weights are no softmax.
         change: By how much the weight moves, at most, when one shot is left out.
     """
@@ -65,7 +65,7 @@ class MixFacts:
         rule: ``softmax``, ``uniform``, ``greedy``, ``best``, ``simplex`` or ``cma``; ``given`` by hand.
         k: How many shots the figures rest on; 0: none were given.
         reason: Why these weights.
-        loss: Of the mix on the shots, nats per token: a selection score.
+        loss: Of the mix on the shots, nats: a selection score.
         uniform_loss: The same with equal weights.
         temperature: Of the softmax; ``automatic`` whether it was chosen by cross-fit.
         temperatures: The sweep; ``uniform_crossfit`` the loss of equal weights on the same shots.

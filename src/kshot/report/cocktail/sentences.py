@@ -35,7 +35,7 @@ def loss_sentence(facts: MixFacts) -> str:
         return ""
     beside = f", the uniform soup {nats(facts.uniform_loss)}" if facts.uniform_loss is not None else ""
     return (
-        f"Selection score: the mix has {nats(facts.loss)} nats per token on the {facts.k:,} shots{beside}. "
+        f"Selection score: the mix has a loss of {nats(facts.loss)} nats on the {facts.k:,} shots{beside}. "
         "The weights come from these shots, so this proves nothing."
     )
 

@@ -1,5 +1,6 @@
 """How several models become one: a table of operations on the same engine."""
 
+from kshot.models.checkpoint.operations.as_released import AsReleased
 from kshot.models.checkpoint.operations.dare import Dare
 from kshot.models.checkpoint.operations.linear import LINEAR, Linear
 from kshot.models.checkpoint.operations.slerp import Slerp
@@ -7,4 +8,14 @@ from kshot.models.checkpoint.operations.table import OPERATIONS, operation_of
 from kshot.models.checkpoint.operations.task_arithmetic import TaskArithmetic
 from kshot.models.checkpoint.operations.ties import Ties
 
-__all__ = ["LINEAR", "OPERATIONS", "Dare", "Linear", "Slerp", "TaskArithmetic", "Ties", "operation_of"]
+__all__ = [
+    "LINEAR",
+    "OPERATIONS",
+    "AsReleased",
+    "Dare",
+    "Linear",
+    "Slerp",
+    "TaskArithmetic",
+    "Ties",
+    "operation_of",
+]

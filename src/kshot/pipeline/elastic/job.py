@@ -14,8 +14,8 @@ from kshot.data.template import Template
 from kshot.errors import InputError
 from kshot.measure.contamination import guard
 from kshot.models.train.settings import TrainSettings
-from kshot.pipeline.mix.alpha_sweep import ALPHAS
-from kshot.pipeline.mix.row_values import check_row_metric, own_words
+from kshot.pipeline.elastic.alpha_sweep import ALPHAS
+from kshot.pipeline.elastic.row_values import check_row_metric, own_words
 
 Method: TypeAlias = Literal["full", "lora"]
 HELD_BACK = 0.2

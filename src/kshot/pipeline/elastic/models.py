@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kshot.models.folders import new_folder
+from kshot.pipeline.elastic.between import Answering, is_adapter
+from kshot.pipeline.elastic.job import ElasticJob, ElasticRows
 from kshot.pipeline.lessons import Rows, lessons
-from kshot.pipeline.mix.between import Answering, is_adapter
-from kshot.pipeline.mix.elastic_job import ElasticJob, ElasticRows
 
 if TYPE_CHECKING:
     from kshot.models.hf import HfModel

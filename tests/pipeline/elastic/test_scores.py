@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kshot.measure.statistics import compare, holm
-from kshot.pipeline.mix.elastic_scores import BASE, MIXED, TUNED, Scored, share_of
-from kshot.pipeline.mix.elastic_words import summary
-from kshot.pipeline.mix.row_values import Judged
+from kshot.pipeline.elastic.row_values import Judged
+from kshot.pipeline.elastic.scores import BASE, MIXED, TUNED, Scored, share_of
+from kshot.pipeline.elastic.words import summary
 
 
 def shares(**right: int) -> dict[str, Judged]:

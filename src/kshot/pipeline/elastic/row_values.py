@@ -16,7 +16,7 @@ from kshot.measure.loss import shot_losses
 from kshot.measure.metrics import METRICS, check_metric, row_scores
 from kshot.measure.predict import predict
 from kshot.models.base import System
-from kshot.pipeline.mix.between import Answering
+from kshot.pipeline.elastic.between import Answering
 
 Values: TypeAlias = NDArray[np.float64]
 LOSS = "loss"

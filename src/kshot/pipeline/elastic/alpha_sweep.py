@@ -13,8 +13,8 @@ from kshot.data.example import Example
 from kshot.data.template import Template
 from kshot.errors import InputError
 from kshot.methods.cocktail import AlphaChoice, recommend_alpha
-from kshot.pipeline.mix.between import models_between
-from kshot.pipeline.mix.row_values import (
+from kshot.pipeline.elastic.between import models_between
+from kshot.pipeline.elastic.row_values import (
     LOSS,
     Judged,
     Values,

@@ -12,7 +12,7 @@ import numpy as np
 from kshot.errors import MetricError
 from kshot.measure.statistics import compare, holm, wilson
 from kshot.measure.statistics.bootstrap import grouped, percentile_interval, resampled
-from kshot.pipeline.mix.row_values import Judged, Values, is_better_high
+from kshot.pipeline.elastic.row_values import Judged, Values, is_better_high
 
 BASE, TUNED, MIXED = "base", "fine-tuned", "mixed"
 

@@ -19,9 +19,9 @@ from kshot.data.template import Template
 from kshot.errors import InputError, ModelError
 from kshot.models.hf.model import HfModel
 from kshot.models.lora import LoraAdapter
-from kshot.pipeline.mix.elastic import elastic
-from kshot.pipeline.mix.elastic_job import ElasticJob, elastic_rows
-from kshot.pipeline.mix.row_values import judged
+from kshot.pipeline.elastic.job import ElasticJob, elastic_rows
+from kshot.pipeline.elastic.row_values import judged
+from kshot.pipeline.elastic.run import elastic
 
 BASE = str(miniature.base_folder())
 TRADE, REPEAT = Template(instruction="translate the trade words"), Template(instruction="repeat the words")

@@ -13,12 +13,12 @@ from typing import Any
 from kshot.errors import ModelError
 from kshot.models.folders import check_free
 from kshot.models.hf.loading import check_folder, folder_hash, resolved
-from kshot.pipeline.mix.alpha_sweep import SweepRows, alpha_sweep
-from kshot.pipeline.mix.elastic_job import ElasticJob, ElasticRows, elastic_rows
-from kshot.pipeline.mix.elastic_models import base_model, copied, mixed, opened, trained
-from kshot.pipeline.mix.elastic_scores import BASE, MIXED, TUNED, Scored
-from kshot.pipeline.mix.elastic_words import card, summary
-from kshot.pipeline.mix.row_values import judged
+from kshot.pipeline.elastic.alpha_sweep import SweepRows, alpha_sweep
+from kshot.pipeline.elastic.job import ElasticJob, ElasticRows, elastic_rows
+from kshot.pipeline.elastic.models import base_model, copied, mixed, opened, trained
+from kshot.pipeline.elastic.row_values import judged
+from kshot.pipeline.elastic.scores import BASE, MIXED, TUNED, Scored
+from kshot.pipeline.elastic.words import card, summary
 from kshot.runs import SIZES, Listener, Run, step_key, write_json, write_text
 
 FACTS, SUMMARY, CURVE, CARD = "elastic.json", "elastic.txt", "alpha.html", "README.md"

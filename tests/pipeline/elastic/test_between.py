@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from kshot.errors import InputError, ModelError
 from kshot.models.hf.model import HfModel
 from kshot.models.lora import LoraAdapter
-from kshot.pipeline.mix.between import is_adapter, models_between
+from kshot.pipeline.elastic.between import is_adapter, models_between
 
 TURNS, TARGETS = tiny.conversations(), tiny.targets()
 

@@ -14,9 +14,9 @@ from kshot.data.template import Template
 from kshot.errors import InputError, MetricError
 from kshot.methods.cocktail import recommend_alpha
 from kshot.models.hf.model import HfModel
-from kshot.pipeline.mix.alpha_sweep import ALPHAS, SweepRows, alpha_sweep
-from kshot.pipeline.mix.between import models_between
-from kshot.pipeline.mix.row_values import check_row_metric, is_better_high, judged, own_words
+from kshot.pipeline.elastic.alpha_sweep import ALPHAS, SweepRows, alpha_sweep
+from kshot.pipeline.elastic.between import models_between
+from kshot.pipeline.elastic.row_values import check_row_metric, is_better_high, judged, own_words
 
 SMITH = miniature.bank_folder() / "smith-lora"
 TRADE, REPEAT = Template(instruction="translate the trade words"), Template(instruction="repeat the words")
