@@ -14,10 +14,12 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import mean
 
 from benchmarks.cocktail_encoder.mixes import Weights, from_shots, mixed, opened
 from benchmarks.cocktail_encoder.tasks import Task, predicted, read_tasks, shots_of
 from benchmarks.cocktail_encoder.training import base_folder, trained
+from kshot.measure.metrics import evaluate
 from kshot.measure.statistics import compare_predictions, score_interval
 
 TARGETS = ("emotion", "offensive")
@@ -47,6 +49,11 @@ def predictions(work: Path, folders: Sequence[Path], task: Task, weights: Weight
     return labels
 
 
+def score(task: Task, repeats: list[list[str]]) -> float:
+    """Macro-F1 alone."""
+    return mean(evaluate(METRIC, one, task.answers, labels=task.labels) for one in repeats)
+
+
 def cell(task: Task, repeats: list[list[str]], base: list[str]) -> str:
     """Macro-F1 with its interval; a star or a dagger where it is better or worse than the base."""
     value, (low, high) = score_interval(METRIC, repeats, task.answers, labels=task.labels)
@@ -65,6 +72,9 @@ def fixed_table(tasks: list[Task], predict: Predict) -> list[str]:
         cells = [cell(task, [predict(task, weights)], base) for weights in FIXED.values()]
         lines.append(f"| {task.name} | {len(task.test)} | {' | '.join(cells)} |")
         print(lines[-1], flush=True)
+    untouched = [task for task in tasks if task.name not in TARGETS]
+    means = [mean(score(task, [predict(task, one)]) for task in untouched) for one in FIXED.values()]
+    lines.append(f"| mean of the {len(untouched)} untouched | | {' | '.join(f'{m:.3f}' for m in means)} |")
     return lines
 
 
@@ -82,6 +92,14 @@ def shots_table(
                 cells.append(cell(task, [predict(task, one) for one in found], base))
             lines.append(f"| {task.name} | {count} | {' | '.join(cells)} |")
             print(lines[-1], flush=True)
+    for count in SIZES:
+        found = [
+            [weights[f"{task.name} {count} {draw}"][rule] for task in tasks for draw in range(draws)]
+            for rule in RULES
+        ]
+        of = [task for task in tasks for _ in range(draws)]
+        means = [mean(score(t, [predict(t, w)]) for t, w in zip(of, rule, strict=True)) for rule in found]
+        lines.append(f"| mean of all | {count} | {' | '.join(f'{m:.3f}' for m in means)} |")
     return lines
 
 
@@ -126,6 +144,7 @@ def main() -> None:
         lines += ["", *shots_table(tasks, predict, weights, options.draws)]
     if options.out:
         options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_json_is_one_object(models, shots, tmp_path) -> None:
     told = json.loads(done.out)
     assert [member["form"] for member in told["members"]] == ["model"] * 3
     assert len(told["losses"]) == 3
-    assert told["sha256"]["model.safetensors"]
+    assert told["wrote"].startswith("wrote")
 
 
 def test_dry_run_writes_nothing_and_says_what_it_would(models, tmp_path) -> None:
@@ -157,11 +157,11 @@ def test_refused_in_one_sentence(models, shots, tmp_path, words, message) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "no rows"),
+        ("", "the file is empty"),
         ("{}\n", "answer"),
         ('{"input": "a"}\n', "output"),
         ('{"input": 3, "output": []}\n', "input"),
-        ('{"query": "q", "pos": ["p"], "neg": ["n"]}\n', "Example"),
+        ('{"query": "q", "pos": ["p"], "neg": ["n"]}\n', "decoder needs prompts with answers"),
     ],
 )
 def test_bad_examples(models, tmp_path, content, message) -> None:

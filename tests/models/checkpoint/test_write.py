@@ -19,7 +19,6 @@ from safetensors.torch import load_file, save_file
 
 from kshot.errors import ModelError
 from kshot.models.checkpoint import arithmetic, plan_mix, stream, write_mix
-from kshot.models.safetensor_files import file_sha256
 
 KEYS = {"llama-tied": 20, "llama": 21, "bert": 39, "reranker": 41}
 
@@ -234,7 +233,7 @@ def test_permuting_models_permutes_weights(tmp_path):
         torch.testing.assert_close(value, other[key], rtol=0, atol=1.2e-7)
 
 
-def test_hashes_bytes_and_progress(tmp_path):
+def test_bytes_and_progress(tmp_path):
     folders = family(tmp_path, "llama", shard="60KB")
     plan, seen = plan_mix(folders), []
     result = write_mix(
@@ -245,7 +244,6 @@ def test_hashes_bytes_and_progress(tmp_path):
         on_progress=lambda *now: seen.append(now),
     )
     files = contents(tmp_path / "out")
-    assert result.hashes == {name: file_sha256(tmp_path / "out" / name) for name in files}
     assert files["README.md"] == b"card\n"
     assert plan.write_bytes == sum(len(data) for name, data in files.items() if name.endswith(".safetensors"))
     size = sum(value.numel() * 4 for value in tensors(folders[0]).values())

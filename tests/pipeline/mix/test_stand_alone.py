@@ -164,7 +164,7 @@ def test_the_plan_counts_passes_and_looks_at_weights(models) -> None:
     assert twice["seconds"] > once["seconds"]
     with pytest.raises(InputError, match=r"0\.9"):
         planned(MixJob(tuple(models), weights=(0.5, 0.3, 0.1)))
-    with pytest.raises(InputError, match="0.9"):
+    with pytest.raises(InputError, match=r"0\.9"):
         planned(MixJob(tuple(models[:2]), fine_tuned=models[2], alpha="auto", weights=(0.5, 0.4),
                        examples=SHOTS, general=GENERAL))  # fmt: skip
 

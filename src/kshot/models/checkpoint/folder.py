@@ -1,4 +1,4 @@
-"""The output folder of a mix: space for it, its small files, hashes, and the move to its name."""
+"""The output folder of a mix: space for it, its small files, and the move to its name."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import errno
 import os
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kshot.models.checkpoint.journal import Workplace
 from kshot.models.checkpoint.parts import MixPlan
-from kshot.models.safetensor_files import file_sha256
 
 _SPARE_BYTES = 1 << 22  # for what the file system itself writes down
 
@@ -49,18 +47,15 @@ def check_space(plan: MixPlan, texts: Mapping[str, str], place: Workplace, *, be
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place.folder))
 
 
-def fill(folder: Path, plan: MixPlan, texts: Mapping[str, str], *, threads: int) -> dict[str, str]:
-    """Write the small files beside the weights, flush all to the disk, and hash all.
-
-    Returns:
-        Path in the folder to SHA-256, by path.
+def fill(folder: Path, plan: MixPlan, texts: Mapping[str, str]) -> None:
+    """Write the small files beside the weights, and flush all to the disk.
 
     Raises:
         OSError: As the system says.
 
     Example::
 
-        hashes = fill(place.output, plan, {"README.md": card}, threads=2)
+        fill(place.output, plan, {"README.md": card})
     """
     for name, source in plan.side_files.items():
         target = folder / name
@@ -70,14 +65,8 @@ def fill(folder: Path, plan: MixPlan, texts: Mapping[str, str], *, threads: int)
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
-    everything = sorted(folder.rglob("*"))
-    for path in [*everything, folder]:
+    for path in [*sorted(folder.rglob("*")), folder]:
         flush(path)
-    files = [path for path in everything if path.is_file()]
-    with ThreadPoolExecutor(threads) as pool:
-        hashes = pool.map(file_sha256, files)
-        names = [path.relative_to(folder).as_posix() for path in files]
-        return dict(zip(names, hashes, strict=True))
 
 
 def appear(folder: Path, out: Path) -> None:

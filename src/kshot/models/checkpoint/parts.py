@@ -93,7 +93,7 @@ class OutputFile:
 
 @dataclass(frozen=True, slots=True)
 class MixPlan:
-    """A mix before a byte of weights was read: what would be written, and what speaks against it.
+    """A mix before it is made: what would be written, and what speaks against it.
 
     Attributes:
         members: N members, in the order of the weights.

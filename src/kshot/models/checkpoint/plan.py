@@ -1,4 +1,4 @@
-"""A mix before a byte of weights is read: what would be written where, and what speaks against it."""
+"""A mix before it is made: what would be written where, and what speaks against it."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def plan_mix(
     revision: str | None = None,
     lineage: bool = True,
 ) -> MixPlan:
-    """Look at all that is known without the weights, and lay the output out.
+    """Look at headers and small files, and lay the output out.
 
-    What forbids the mix stands in ``refusals``: call ``check`` before anything else. Integer tensors are
-    compared, since they are small and a difference is told.
+    What forbids the mix stands in ``refusals``: call ``check`` before anything else. Of the weights, integer
+    tensors and output layers that should be tied are compared, and with ``lineage`` a sample is read.
 
     Args:
         models: Folders, hub names or open members, in the order of the weights.

@@ -138,15 +138,22 @@ class ResidentMix:
         finally:
             self.set(before)
 
-    def own_losses(self, rows: Rows, *, batch_size: int | None = None) -> list[ExampleLosses]:
+    def own_losses(
+        self, rows: Rows, *, batch_size: int | None = None, first: int | None = None
+    ) -> list[ExampleLosses]:
         """N losses, each member by itself: an adapter on the base, with all its weight.
+
+        Args:
+            rows: Labelled examples.
+            batch_size: See ``Mixable.losses``.
+            first: Only the first so many members; None: all.
 
         Raises:
             DataError: As ``Mixable.losses``.
             ModelError: A loss is no finite number; the message names the member.
         """
         found = []
-        for at, member in enumerate(self.members):
+        for at, member in enumerate(self.members[:first]):
             with self.at([float(other == at) for other in range(len(self.members))]) as mixable:
                 found.append(_told(member, mixable, rows, batch_size))
         return found

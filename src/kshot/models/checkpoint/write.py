@@ -40,7 +40,6 @@ class MixResult:
         seconds: Wall time of this call.
         read_bytes: Of weights, by this call.
         written_bytes: Of weights, by this call.
-        hashes: Path in the folder to the SHA-256 of each file.
         resumed: Whether an earlier process had begun it.
     """
 
@@ -48,7 +47,6 @@ class MixResult:
     seconds: float
     read_bytes: int
     written_bytes: int
-    hashes: Mapping[str, str]
     resumed: bool
 
 
@@ -104,7 +102,7 @@ def write_mix(  # noqa: PLR0913 - what is mixed, where to, how, and who is told
             check_space(plan, small, place, begun=bool(done))
             try:
                 read, written = _stream(work, place, done)
-                hashes = fill(place.output, plan, small, threads=work.threads)
+                fill(place.output, plan, small)
                 _check_unchanged(plan)
             except ModelError:
                 place.clear()
@@ -113,7 +111,7 @@ def write_mix(  # noqa: PLR0913 - what is mixed, where to, how, and who is told
             place.clear()
     except OSError as error:
         raise _refusal(plan, out, error) from error
-    return MixResult(out, time.perf_counter() - began, read, written, hashes, bool(done))
+    return MixResult(out, time.perf_counter() - began, read, written, bool(done))
 
 
 @dataclass(frozen=True, slots=True)

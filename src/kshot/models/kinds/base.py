@@ -16,7 +16,7 @@ from kshot.data.ranking import Ranking
 KindName: TypeAlias = Literal["decoder", "encoder", "reranker", "encoder-decoder"]
 KINDS: tuple[KindName, ...] = ("decoder", "encoder", "reranker", "encoder-decoder")
 # the class of transformers that a folder of each kind is loaded with
-AUTO_CLASSES: Mapping[KindName, str] = MappingProxyType(
+AUTO_CLASSES: Mapping[str, str] = MappingProxyType(
     {
         "decoder": "AutoModelForCausalLM",
         "encoder": "AutoModel",

@@ -138,7 +138,7 @@ def _opened(job: MixJob, plan: MixPlan) -> tuple[ResidentMix | None, tuple[str, 
 def _scored(job: MixJob, plan: MixPlan, resident: ResidentMix | None, rows: Rows) -> Sequence[ExampleLosses]:
     size = job.weighing.batch_size
     if resident is not None:
-        return resident.own_losses(rows, batch_size=size)[: job.peers]
+        return resident.own_losses(rows, batch_size=size, first=job.peers)
     options = _options(job.weighing)
     return score_members(
         plan.members[: job.peers], _kind(plan), rows, device=job.device, options=options, batch_size=size

@@ -110,7 +110,7 @@ def mixed(job: MixJob, out: Path, *, listener: Listener | None = None) -> Mixed:
     )
     wrote = f"wrote {told_size(result.written_bytes)} in {result.seconds:.1f} s"
     wrote += ", going on from an earlier call" if result.resumed else ""
-    return Mixed(result.folder, facts | {"wrote": wrote, "sha256": dict(result.hashes)})
+    return Mixed(result.folder, facts | {"wrote": wrote})
 
 
 def _cells(member: dict[str, Any]) -> tuple[object, ...]:

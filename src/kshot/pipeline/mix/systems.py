@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +109,15 @@ def _write(made_of: Ingredients, found: Weighed, artifact: Path, *, facts: Mappi
     The base's own weight is what the adapters' weights leave of 1. Where they leave all, only facts are
     written: the mix is the base.
     """
-    text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if not made_of.adapters_alone:
         from kshot.models.checkpoint import plan_mix, write_mix
+        from kshot.models.checkpoint.members import open_member
 
-        plan = plan_mix([member.folder for member in made_of.members], kind="decoder")
+        members = [replace(open_member(one.folder), name=one.name) for one in made_of.members]
+        plan = plan_mix(members, kind="decoder")
         plan.check()
-        write_mix(plan, found.weights.tolist(), artifact, texts={FACTS: text})
+        told = _text({**facts, "warnings": list(plan.warnings)})
+        write_mix(plan, found.weights.tolist(), artifact, texts={FACTS: told})
         return
     pairs = zip(made_of.members[1:], found.weights[1:].tolist(), strict=True)
     used = [(LoraAdapter.load(member.folder, name=member.name), weight) for member, weight in pairs if weight]
@@ -122,7 +125,11 @@ def _write(made_of: Ingredients, found: Weighed, artifact: Path, *, facts: Mappi
         if used:
             adapters, weights = zip(*used, strict=True)
             concatenated(adapters, weights, name=str(facts["system"])).save(folder)
-        (folder / FACTS).write_text(text, encoding="utf-8")
+        (folder / FACTS).write_text(_text(facts), encoding="utf-8")
+
+
+def _text(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _model(bench: Workbench, artifact: Path) -> LanguageModel:
