@@ -40,6 +40,10 @@ class Listener(Protocol):
         ...
 
 
+def silent(event: str, **fields: Any) -> None:
+    """A listener that tells nobody."""
+
+
 class Run:
     """One run folder, open for work by one process at a time.
 
@@ -160,8 +164,11 @@ def slug(name: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a UTF-8 file whole or not at all; line ends as they are."""
-    write_atomically(path, text.encode("utf-8"))
+    r"""Writes a UTF-8 file whole or not at all; line ends as they are.
+
+    A name of a file that is no UTF-8 has lone surrogates: they are written ``\udcff``, as JSON spells them.
+    """
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import typer
@@ -45,6 +47,7 @@ def main() -> None:
     from kshot.errors import InputError, KshotError
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    _make_streams_safe()
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()
@@ -72,8 +75,21 @@ def main() -> None:
     sys.exit(code)
 
 
+def _make_streams_safe() -> None:
+    """Where a stream was closed there is none to print to; names that are no UTF-8 are printed escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"kshot: {message}", file=sys.stderr)
+    from kshot.report.terminal import printable
+
+    lines = [printable(line) for line in message.splitlines()]  # names may hold terminal codes
+    print("\n".join([f"kshot: {lines[0] if lines else ''}", *lines[1:]]), file=sys.stderr)
     sys.exit(code)
 
 

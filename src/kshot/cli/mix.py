@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kshot.cli import mix_options as asked
 
 if TYPE_CHECKING:
-    from kshot.pipeline.mix import MixJob
+    from kshot.pipeline.mix import Mixed, MixJob
 
 
 def mix(
@@ -46,7 +47,7 @@ def mix(
     """Mix models into one, exactly and without loading them; weights by hand or from a few examples."""
     job = _job(locals())
     if dry_run:
-        _print_plan(job, as_json=as_json)
+        _print_plan(job, out, as_json=as_json)
     else:
         _mix(job, out, report, as_json=as_json)
 
@@ -101,18 +102,23 @@ def _number(text: str, option: str) -> Any:
 
 def _layer(text: str) -> tuple[str, tuple[float, ...]]:
     from kshot.errors import InputError
-    from kshot.pipeline.mix.job import parsed_weights
 
     pattern, mark, numbers = text.rpartition("=")
-    found = parsed_weights(numbers)[0] if mark and pattern else None
-    if found is None:
+    try:
+        found = tuple(float(number) for number in numbers.split(","))
+    except ValueError:
+        found = ()
+    if not (mark and pattern and found and all(map(math.isfinite, found))):
         raise InputError(f"--layer {text!r}: expected PATTERN=WEIGHTS, like 'model.layers.0.*=0.2,0.8'")
     return pattern, found
 
 
-def _print_plan(job: MixJob, *, as_json: bool) -> None:
+def _print_plan(job: MixJob, out: Path | None, *, as_json: bool) -> None:
+    from kshot.models.folders import check_free
     from kshot.pipeline.mix import planned
 
+    if out is not None:
+        check_free(out)
     told = planned(job)
     print(json.dumps(told.to_json(), indent=1, ensure_ascii=False) if as_json else "\n".join(told.lines()))
     told.plan.check()
@@ -129,11 +135,13 @@ def _mix(job: MixJob, out: Path | None, report: Path | None, *, as_json: bool) -
     if out is None:
         raise InputError("--out is missing: name the folder to write, or give --dry-run to see the plan")
     if report is not None:
-        check_place(report)
+        check_place(report, option="--report")
+        if report.resolve().is_relative_to(out.resolve()):
+            raise InputError(f"--report {report}: lies in --out, which is to be a model; give another place")
     with listener() as listen:
         done = mixed(job, out, listener=listen)
     if report is not None:
-        done.write_page(report)
+        _write_page(done, report)
     if as_json:
         print(json.dumps(done.facts, indent=1, ensure_ascii=False))
         return
@@ -141,3 +149,15 @@ def _mix(job: MixJob, out: Path | None, report: Path | None, *, as_json: bool) -
     for line in done.lines():
         print(printable(line))
     print(done.folder)
+
+
+def _write_page(done: Mixed, report: Path) -> None:
+    from kshot.errors import InputError
+
+    try:
+        done.write_page(report)
+    except OSError as error:
+        raise InputError(
+            f"--report {report}: cannot be written ({error.strerror}); the mix is done and lies in "
+            f"{done.folder}"
+        ) from None

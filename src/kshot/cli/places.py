@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def check_place(out: Path) -> None:
-    """Before anything is asked, whether a file can stand there."""
+def check_place(out: Path, *, option: str = "--out") -> None:
+    """Before anything is asked, whether a file can stand there; ``option`` is what messages call it."""
     from kshot.errors import InputError
 
     try:
         if out.is_dir():
-            raise InputError(f"--out: {str(out)!r} is a folder; give a file to write")
+            raise InputError(f"{option}: {str(out)!r} is a folder; give a file to write")
         if not out.parent.exists():
-            raise InputError(f"{out.parent}: there is no such folder; make it, or choose another --out")
+            raise InputError(f"{out.parent}: there is no such folder; make it, or choose another {option}")
         if not out.parent.is_dir():
-            raise InputError(f"{out.parent}: this is a file, and no folder; choose another --out")
+            raise InputError(f"{out.parent}: this is a file, and no folder; choose another {option}")
     except OSError as error:
-        raise InputError(f"--out: no file can be called {str(out)!r} ({error.strerror})") from None
+        raise InputError(f"{option}: no file can be called {str(out)!r} ({error.strerror})") from None
 
 
 def task_path(task: str) -> Path:

@@ -54,18 +54,10 @@ def _doing(event: str, fields: Mapping[str, Any]) -> str:
         return f"scoring the bank {fields['index'] + 1}/{fields['total']}"
     if event == "measuring":
         return f"{fields['models']} models on {fields['examples']:,} examples"
-    if event == "judging":
-        return f"judging {fields['name']}"
-    if event == "alpha":
-        return f"alpha {fields['at']}/{fields['of']}"
-    if event == "hashing":
-        return "hashing the inputs"
     if event == "mixing":
         return f"{fields['name']}: {fields['mixes']} mixes tried"
     if event == "hashing":
         return f"{fields['name']}: hashing the inputs"
-    if event == "writing":
-        return f"{fields['name']}: {100 * fields['share']:.0f} % written"
     if event == "alpha":
         return f"alpha {fields['at']}/{fields['of']}"
     if event == "judging":

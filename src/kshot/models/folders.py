@@ -15,8 +15,10 @@ def check_free(out: Path) -> None:
     """Refuse to write where something is.
 
     Raises:
-        ModelError: ``out`` is a file or a folder that is not empty.
+        ModelError: ``out`` is a file, a folder that is not empty, or a link.
     """
+    if out.is_symlink():
+        raise ModelError(f"{out}: is a link, which a new folder cannot replace; give another folder")
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise ModelError(f"{out}: exists and is not empty; give another folder or delete it first")
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from kshot.data.formats import write_examples
 from kshot.data.task import Task
@@ -23,7 +22,7 @@ from kshot.pipeline.specialist import hand_over
 from kshot.pipeline.workbench import Workbench
 from kshot.report import write_report
 from kshot.report.result import Refused, RunReport
-from kshot.runs import Listener, Run, slug, write_json, write_text
+from kshot.runs import Listener, Run, silent, slug, write_json, write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def run_task(task: Task, out: Path, *, listener: Listener) -> Finished:
 
 def dry(task: Task, out: Path) -> list[str]:
     """The plan as text; nothing is written, no model is loaded, nothing is asked of the hub."""
-    bench = Workbench(task, Run(out, listener=_silent), download=False)
+    bench = Workbench(task, Run(out, listener=silent), download=False)
     leaves = leaving(task.settings)
     try:
         return make_plan(task, bench).lines()
@@ -150,7 +149,3 @@ def _snapshot(task: Task, bench: Workbench, outcomes: Sequence[Outcome]) -> None
         {o.recipe.name: o.artifacts[0].relative_to(root).as_posix() for o in outcomes} if held_out else {}
     )
     write_json(folder / "artifacts.json", places if held_out else {})
-
-
-def _silent(event: str, **fields: Any) -> None:
-    """Hears nothing."""

@@ -1,11 +1,14 @@
 """Soups on the leaderboard: members, one LoRA or one model, facts, keys; on the miniature."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from kshot import miniature
 from kshot.data.example import Example
@@ -143,10 +146,30 @@ def test_full_models_make_a_full_model(tmp_path, full_model):
             half = objective(np.full(3, 1 / 3), range(4))  # in float32; the file has the base's dtype
         system = soup_system(here, here.labelled, tmp_path / "soup", soup=BY_NAME["uniform soup"])
     assert (tmp_path / "soup" / "model.safetensors").is_file()
-    assert json.loads((tmp_path / "soup" / FACTS).read_text())["loss"] is None  # not held in memory for it
+    facts = json.loads((tmp_path / "soup" / FACTS).read_text())
+    assert facts["loss"] is None  # not held in memory for it
+    assert isinstance(facts["warnings"], list)
+    assert str(tmp_path) not in json.dumps(facts["warnings"])
     np.testing.assert_allclose(
         shot_losses(system.model, here.template, here.labelled).answer, half, atol=0.05
     )
+
+
+def test_a_model_of_another_origin_is_warned_of(tmp_path, full_model):
+    other = tmp_path / "other"
+    shutil.copytree(full_model, other)
+    rng = np.random.default_rng(0)
+    values = load_file(full_model / "model.safetensors")
+    strange = {
+        name: torch.from_numpy(0.1 * rng.normal(size=value.shape)).to(value.dtype)
+        for name, value in values.items()
+    }
+    save_file(strange, other / "model.safetensors", metadata={"format": "pt"})
+    here = bench(tmp_path, knowledge={"models": [str(other)]})
+    with here.run.open():
+        soup_system(here, here.labelled, tmp_path / "soup", soup=BY_NAME["uniform soup"])
+    warnings = json.loads((tmp_path / "soup" / FACTS).read_text())["warnings"]
+    assert any("DOES NOT LOOK LIKE A FINE-TUNE OF base" in sentence for sentence in warnings)
 
 
 def test_a_soup_of_the_base_alone_is_the_base(tmp_path):

@@ -14,7 +14,7 @@ from kshot.data.example import Example
 from kshot.errors import InputError, ModelError
 from kshot.methods.cocktail import mixing_weights
 from kshot.models.checkpoint.members import open_member
-from kshot.models.checkpoint.resident import score_members
+from kshot.models.checkpoint.resident import ResidentMix, score_members
 from kshot.models.lora import LoraAdapter, LoraDelta
 from kshot.pipeline.mix import MixJob, Weighing, mixed, planned
 
@@ -102,6 +102,20 @@ def test_base_peers_and_fine_tuned_in_one_pass(models, tmp_path) -> None:
     first = done.facts["members"][0]
     assert first["low"] <= first["weight"] <= first["high"]
     assert any("without the fine-tuned model" in line for line in done.lines())
+
+
+def test_a_given_alpha_does_not_load_the_fine_tuned_model(models, tmp_path, monkeypatch) -> None:
+    base, peer, tuned = models
+    held: list[list[str]] = []
+    whole = ResidentMix.open
+
+    def spied(members, *given, **named):
+        held.append([member.name for member in members])
+        return whole(members, *given, **named)
+
+    monkeypatch.setattr(ResidentMix, "open", spied)
+    mixed(MixJob((peer,), base=base, fine_tuned=tuned, alpha=0.4, examples=SHOTS), tmp_path / "out")
+    assert held == [[base, peer]]
 
 
 def test_equal_weights_come_with_losses_where_there_are_examples(models, tmp_path) -> None:

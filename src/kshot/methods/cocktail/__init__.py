@@ -5,7 +5,7 @@ from kshot.methods.cocktail.chances import WeightChances, weight_chances
 from kshot.methods.cocktail.cross_fit import CrossFit, Decision, crossfit, folds_of, settle
 from kshot.methods.cocktail.objective import Objective, Remembered, mean_loss, remembered
 from kshot.methods.cocktail.search import METHODS, SIMPLEX_MODELS, Method, Search, search_weights
-from kshot.methods.cocktail.soup import Soup, SoupStep, greedy_soup
+from kshot.methods.cocktail.soup import GreedySoup, SoupStep, greedy_soup
 from kshot.methods.cocktail.temperature import GRID, TemperatureChoice, choose_temperature, sweep_weights
 from kshot.methods.cocktail.weights import (
     alone,
@@ -23,11 +23,11 @@ __all__ = [
     "AlphaChoice",
     "CrossFit",
     "Decision",
+    "GreedySoup",
     "Method",
     "Objective",
     "Remembered",
     "Search",
-    "Soup",
     "SoupStep",
     "TemperatureChoice",
     "WeightChances",

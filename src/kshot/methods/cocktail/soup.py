@@ -26,7 +26,7 @@ class SoupStep:
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class Soup:
+class GreedySoup:
     """The average of some of N models, chosen one by one.
 
     Attributes:
@@ -63,7 +63,7 @@ class Soup:
         ]
 
 
-def greedy_soup(own_losses: ArrayLike, objective: Objective, rows: Sequence[int]) -> Soup:
+def greedy_soup(own_losses: ArrayLike, objective: Objective, rows: Sequence[int]) -> GreedySoup:
     """Start with the best single model; add each next one if the average of all accepted has a lower loss.
 
     Models are tried once, by own loss from the lowest, ties in their given order. A model stays if the loss
@@ -108,4 +108,5 @@ def greedy_soup(own_losses: ArrayLike, objective: Objective, rows: Sequence[int]
             f"none of {count} models, alone or averaged, has a finite loss; check them one by one"
         )
     lost = sum(not np.isfinite(step.loss) for step in steps)
-    return Soup(weights, best, tuple(steps), (f"{lost} of {count} mixes had no finite loss",) if lost else ())
+    notes = (f"{lost} of {count} mixes had no finite loss",) if lost else ()
+    return GreedySoup(weights, best, tuple(steps), notes)

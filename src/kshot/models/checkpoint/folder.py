@@ -28,7 +28,7 @@ def stamp_of(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def check_space(plan: MixPlan, texts: Mapping[str, str], place: Workplace, *, begun: bool) -> None:
+def check_space(plan: MixPlan, texts: Mapping[str, bytes], place: Workplace, *, begun: bool) -> None:
     """Refuse to begin what the disk cannot hold; what an earlier process took already counts as there.
 
     Raises:
@@ -39,7 +39,7 @@ def check_space(plan: MixPlan, texts: Mapping[str, str], place: Workplace, *, be
         check_space(plan, {}, place, begun=False)
     """
     copies = sum(path.stat().st_size for path in plan.side_files.values())
-    need = sum(file.size for file in plan.files) + copies + sum(len(text.encode()) for text in texts.values())
+    need = sum(file.size for file in plan.files) + copies + sum(map(len, texts.values()))
     taken = sum(path.stat().st_blocks * 512 for path in place.output.rglob("*"))
     if need - taken + _SPARE_BYTES > shutil.disk_usage(place.folder).free:
         if not begun:
@@ -47,7 +47,7 @@ def check_space(plan: MixPlan, texts: Mapping[str, str], place: Workplace, *, be
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place.folder))
 
 
-def fill(folder: Path, plan: MixPlan, texts: Mapping[str, str]) -> None:
+def fill(folder: Path, plan: MixPlan, texts: Mapping[str, bytes]) -> None:
     """Write the small files beside the weights, and flush all to the disk.
 
     Raises:
@@ -55,7 +55,7 @@ def fill(folder: Path, plan: MixPlan, texts: Mapping[str, str]) -> None:
 
     Example::
 
-        fill(place.output, plan, {"README.md": card})
+        fill(place.output, plan, {"README.md": card.encode()})
     """
     for name, source in plan.side_files.items():
         target = folder / name
@@ -64,7 +64,7 @@ def fill(folder: Path, plan: MixPlan, texts: Mapping[str, str]) -> None:
     for name, text in texts.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        target.write_bytes(text)
     for path in [*sorted(folder.rglob("*")), folder]:
         flush(path)
 

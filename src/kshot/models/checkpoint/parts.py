@@ -109,7 +109,7 @@ class MixPlan:
         write_bytes: Of weights.
         digest: 64 hexadecimal digits over everything that the output depends on but the weights of the
             members: files by size, time of change and header, layout, dtypes.
-        stamps: Size and time of change, in nanoseconds, of every weights file that was looked at.
+        stamps: Size and time of change, in nanoseconds, of every weights file and of every file to copy.
     """
 
     members: tuple[Member, ...]

@@ -62,12 +62,12 @@ def plan_mix(
     found_kind = _kind(members[base], kind, refusals)
     if members[base].is_lora:
         return _refused(members, base, found_kind, refusals, warnings)
-    stamps = {path: stamp_of(path) for path in _files(members)}
+    copies, texts = side_files(members[base], members, dtype=dtype)
+    stamps = {path: stamp_of(path) for path in [*_files(members), *copies.values()]}
     files, tensors = _tensors(members, base, dtype, refusals)
     if not refusals:
         warnings += _copied_warnings(members, tensors, base)
         warnings += lineage_warnings(members, base=base) if lineage else ()
-    copies, texts = side_files(members[base], members, dtype=dtype)
     return MixPlan(
         members=members,
         base=base,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kshot.errors import ModelError
 from kshot.models.checkpoint.parts import Member
+from kshot.models.hf.loading import pick_device
 
 _GIGABYTE = 1e9
 _SPARE = 0.1  # of what is free: activations, and the blocks that are added up
@@ -63,14 +64,18 @@ def check_room(members: Sequence[Member], *, base: int = 0, device: str = "auto"
 def free_bytes(device: str = "auto") -> int | None:
     """Free memory of a device, or of this machine for the CPU; None where nothing tells.
 
+    Raises:
+        ModelError: There is no such device here.
+
     Example::
 
         free_bytes("cpu")
     """
     import torch
 
-    if device.startswith("cuda") or (device == "auto" and torch.cuda.is_available()):
-        return int(torch.cuda.mem_get_info(None if device == "auto" else device)[0])
+    place = pick_device(device)
+    if place.type == "cuda":
+        return int(torch.cuda.mem_get_info(place)[0])
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

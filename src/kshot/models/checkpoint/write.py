@@ -90,7 +90,7 @@ def write_mix(  # noqa: PLR0913 - what is mixed, where to, how, and who is told
     began = time.perf_counter()
     plan.check()
     rows = weights_by_tensor(plan, weights, operation=operation, layer_weights=layer_weights)
-    small = {**plan.texts, **(texts or {})}
+    small = _encoded({**plan.texts, **(texts or {})})
     _check_names(plan, small)
     check_free(out)
     _check_unchanged(plan)
@@ -215,7 +215,12 @@ def _opened(stack: ExitStack, path: Path, flags: int) -> int:
     return handle
 
 
-def _check_names(plan: MixPlan, small: Mapping[str, str]) -> None:
+def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    r"""Texts as UTF-8; a lone surrogate, as in a name that is no UTF-8, as JSON spells it: ``\udcff``."""
+    return {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
+
+
+def _check_names(plan: MixPlan, small: Mapping[str, bytes]) -> None:
     taken = sorted({file.path for file in plan.files} & small.keys())
     if taken:
         raise ModelError(f"{taken[0]}: is a weights file of the output and cannot be a text")
@@ -240,5 +245,6 @@ def _refusal(plan: MixPlan, out: Path, error: OSError) -> ModelError:
             "(what is done so far is kept)"
         )
     return ModelError(
-        f"{error.filename or out}: cannot be read or written ({error.strerror}); call again to go on"
+        f"{error.filename or out}: cannot be read or written ({error.strerror}); mend that and call again to "
+        "go on, or give another folder"
     )

@@ -40,6 +40,20 @@ def ranked(rows: Rows, kind: KindName) -> list[Ranking]:
     return found
 
 
+def check_rows(rows: Rows, kind: KindName) -> None:
+    """Refuse rows that a kind of model has no loss on; no model is needed for it.
+
+    Raises:
+        DataError: There is none, one is of another type or has no answer.
+
+    >>> check_rows([Example("2 + 2", "4")], "decoder")
+    """
+    if kind in ("decoder", "encoder-decoder"):
+        labelled(rows, kind)
+    else:
+        ranked(rows, kind)
+
+
 def input_and_output(row: Example) -> tuple[str, str]:
     r"""The two texts of an example for a model that knows no conversation.
 

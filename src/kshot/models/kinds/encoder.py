@@ -87,6 +87,9 @@ class Encoder:
         fewer = sum(len(row.negatives) < wanted for row in rankings)
         if fewer:
             notes.append(f"{fewer} of {len(rankings)} examples have fewer than {wanted} negatives; all count")
+        batches = [groups[at : at + size] for at in range(0, len(groups), size)]
+        if alone := sum(len({text for group in batch for text in group}) == 1 for batch in batches):
+            notes.append(f"{alone} of {len(batches)} batches hold no second passage: their loss says nothing")
         notes += self._cut_note(asked, texts)
         return ExampleLosses(nats, np.ones(len(nats), dtype=np.int64), right, tuple(notes))
 

@@ -46,8 +46,8 @@ def mixed_lora(
             of the ranks, which is exact.
 
     Raises:
-        AdapterError: Weights are missing or no finite numbers, an adapter holds NaN or infinity, shapes
-            differ, or the rank is no rank.
+        AdapterError: Weights are missing or no finite numbers, an adapter or the sum holds NaN or infinity,
+            shapes differ, or the rank is no rank.
 
     Source: LM-Cocktail (arXiv 2311.13534) in delta space; ``cat`` of arXiv 2410.13025. PEFT's ``linear`` adds
     A and B apart with square roots of the weights, which brings in products B_i A_j of unlike adapters.
@@ -69,7 +69,13 @@ def mixed_lora(
             )
     if used:
         adapters, weights = [pair[0] for pair in used], [pair[1] for pair in used]
-    whole = concatenated(adapters, weights, name="mix")
+    with np.errstate(over="ignore"):  # told below, by name
+        whole = concatenated(adapters, weights, name="mix")
+    if bad := whole.non_finite():
+        raise AdapterError(
+            f"the mix of {', '.join(adapter.name for adapter in adapters)}: {bad[0]} overflows its dtype "
+            f"({len(bad)} such tensors); look at the weights and at lora_alpha"
+        )
     return MixedLora(whole, 1.0, True) if rank is None else with_rank(whole, rank)
 
 

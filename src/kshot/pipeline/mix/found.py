@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from kshot.errors import InputError
 from kshot.methods.cocktail import AlphaChoice, final_weights, recommend_alpha
 from kshot.methods.cocktail.objective import Objective
-from kshot.models.checkpoint.parts import MixPlan
+from kshot.models.checkpoint.parts import Member, MixPlan
 from kshot.models.checkpoint.resident import ResidentMix, joint_rows, score_members
 from kshot.models.checkpoint.resident_memory import fits
 from kshot.models.kinds.base import ExampleLosses, KindName, Rows
+from kshot.models.kinds.checks import check_rows
 from kshot.models.kinds.options import KindOptions
 from kshot.pipeline.mix.job import MixJob, Weighing
 from kshot.pipeline.mix.weigh import Weighed, weigh
@@ -55,6 +56,9 @@ def find_weights(job: MixJob, plan: MixPlan, *, listener: Listener) -> Found:
         DataError: Examples do not fit the kind of the models.
         ModelError: A model cannot be loaded or gives a loss that is no number.
     """
+    for rows in (job.examples, job.general):
+        if rows is not None:
+            check_rows(rows, _kind(plan))
     resident, untold = _opened(job, plan)
     losses: Sequence[ExampleLosses] = ()
     weighed, peers = None, np.array([])
@@ -119,7 +123,7 @@ def _with(peers: Weights, alpha: float) -> Weights:
 
 
 def _opened(job: MixJob, plan: MixPlan) -> tuple[ResidentMix | None, tuple[str, ...]]:
-    """All members in memory, where the mix itself is to be asked; or why it will not be.
+    """Members in memory, where the mix itself is to be asked; or why it will not be.
 
     Weights that need no answer of a mix are found without; its loss is then told where memory allows.
     """
@@ -127,12 +131,15 @@ def _opened(job: MixJob, plan: MixPlan) -> tuple[ResidentMix | None, tuple[str, 
     if not needed:
         if not job.weighs or job.weighing.compatible:
             return None, ()
-        if not fits(plan.members, base=plan.base, device=job.device):
+        if not fits(_held(job, plan), base=plan.base, device=job.device):
             return None, ("the loss of the mix was not taken: the models do not fit into memory together",)
-    resident = ResidentMix.open(
-        plan.members, _kind(plan), base=plan.base, device=job.device, options=_options(job.weighing)
-    )
-    return resident, ()
+    members, options = _held(job, plan), _options(job.weighing)
+    return ResidentMix.open(members, _kind(plan), base=plan.base, device=job.device, options=options), ()
+
+
+def _held(job: MixJob, plan: MixPlan) -> Sequence[Member]:
+    """Base and peers; the fine-tuned model too where alpha is asked for, or where its layout is taken."""
+    return plan.members if job.alpha == "auto" or plan.base >= job.peers else plan.members[: job.peers]
 
 
 def _scored(job: MixJob, plan: MixPlan, resident: ResidentMix | None, rows: Rows) -> Sequence[ExampleLosses]:
@@ -152,15 +159,15 @@ def _weighed(
     objective: Objective | None,
     listener: Listener,
 ) -> Weighed:
-    asked = 0
+    asked, peers_alone = 0, len(_held(job, plan)) == job.peers
 
     def ask(weights: Weights, rows: Sequence[int]) -> Weights:
         nonlocal asked
-        asked += 1
-        listener("mixing", name="weights", mixes=asked)
         if objective is None:
             return np.full(len(rows), np.nan)
-        found: Weights = objective(weights if job.alpha is None else _with(weights, 0.0), rows)
+        asked += 1
+        listener("mixing", name="weights", mixes=asked)
+        found: Weights = objective(weights if peers_alone else _with(weights, 0.0), rows)
         return found
 
     names = [member.name for member in plan.members[: job.peers]]

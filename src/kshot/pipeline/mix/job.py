@@ -47,7 +47,7 @@ class Weighing:
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise InputError(f"--weights {self.rule!r}: expected numbers, or one of {', '.join(RULES)}")
-        if self.temperature != "auto" and not self.temperature > 0:
+        if self.temperature != "auto" and not 0 < self.temperature < math.inf:
             raise InputError(f"--temperature is {self.temperature}, expected a number above 0, or auto")
         for name in ("batch_size", "evaluations"):
             if (count := getattr(self, name)) is not None and count < 1:

@@ -15,7 +15,7 @@ from kshot.pipeline.mix.found import find_weights
 from kshot.pipeline.mix.job import MixJob
 from kshot.pipeline.mix.one_adapter import one_adapter
 from kshot.pipeline.mix.planned import planned, told_size
-from kshot.runs import Listener, write_text
+from kshot.runs import Listener, silent, write_text
 
 
 @final
@@ -85,7 +85,7 @@ def mixed(job: MixJob, out: Path, *, listener: Listener | None = None) -> Mixed:
         shots = mixing_rows("shots.jsonl")
         done = mixed(MixJob(("models/base", "models/a", "models/b"), examples=shots), Path("models/mix"))
     """
-    listen = listener or _silent
+    listen = listener or silent
     check_free(out)
     if job.adapter:
         return Mixed(out, one_adapter(job, out, listener=listen))
@@ -127,7 +127,3 @@ def _cells(member: dict[str, Any]) -> tuple[object, ...]:
 
 def _json(facts: dict[str, Any]) -> str:
     return json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
-
-
-def _silent(event: str, **fields: Any) -> None:
-    return None

@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kshot.methods.cocktail import (
+    GRID,
+    Decision,
+    GreedySoup,
     Method,
     Objective,
     Remembered,
@@ -22,6 +25,7 @@ from kshot.methods.cocktail import (
     mixing_weights,
     search_weights,
     settle,
+    sweep_weights,
     uniform,
     weight_chances,
 )
@@ -102,26 +106,54 @@ def weigh(
 
 
 def _softmax(scored: _Scored, how: Weighing) -> Weighed:
-    asked = how.temperature
-    told: dict[str, Any] = {"asked": asked}
-    if asked == "auto" and scored.ask.count > 1:
-        choice = choose_temperature(scored.table, scored.ask, seed=how.seed)
-        chosen, reason = choice.temperature, choice.reason
-        told |= {"rows": choice.rows(), "crossfit_uniform": choice.crossfit_uniform}
-    elif asked == "auto":
+    if how.temperature == "auto" and scored.ask.count > 1:
+        return _softmax_chosen(scored, how)
+    if how.temperature == "auto":
         chosen = PAPER_TEMPERATURE
         reason = "one example cannot be left out, so the paper's temperature 5 is used"
     else:
-        chosen, reason = float(asked), f"temperature {float(asked):g} was asked for"
-    chances = weight_chances(scored.table, temperature=chosen, seed=how.seed)
+        chosen = float(how.temperature)
+        reason = f"temperature {chosen:g} was asked for"
+    heat = {"asked": how.temperature, "chosen": chosen, "rows": _sweep(scored, chosen)}
+    told, rows = _sure(scored, how, chosen)
     weights = mixing_weights(scored.numbers, temperature=chosen)
-    facts = {
-        "temperature": told | {"chosen": chosen},
-        "tells_apart": chances.tells_apart,
-        "apart": chances.reason,
-        "reason": reason,
-    }
-    return Weighed(weights, facts, tuple(chances.rows()))
+    return Weighed(weights, {"temperature": heat, "reason": reason} | told, rows)
+
+
+def _softmax_chosen(scored: _Scored, how: Weighing) -> Weighed:
+    """The temperature of the lowest cross-fit loss; uniform weights where none is below theirs."""
+    choice = choose_temperature(scored.table, scored.ask, seed=how.seed)
+    heat = {"asked": how.temperature, "chosen": choice.temperature, "rows": choice.rows()}
+    heat["crossfit_uniform"] = choice.crossfit_uniform
+    weights = mixing_weights(scored.numbers, temperature=choice.temperature)
+    end = settle(weights, choice.chosen, forced=how.forced)
+    reason = choice.reason if end.kept else f"{choice.reason}; {end.reason}"
+    told, rows = _sure(scored, how, choice.temperature) if end.kept else ({}, ())
+    return Weighed(end.weights, {"temperature": heat, "reason": reason} | told, rows)
+
+
+def _sure(
+    scored: _Scored, how: Weighing, temperature: float
+) -> tuple[dict[str, Any], tuple[dict[str, Any], ...]]:
+    """How sure the weights are; untold where they are not a function of each example's own mean."""
+    if not np.allclose(scored.numbers, mean_losses(scored.table), rtol=1e-12, atol=0):
+        return {"notes": ["intervals are known for losses averaged by example only"]}, ()
+    chances = weight_chances(scored.table, temperature=temperature, seed=how.seed)
+    return {"tells_apart": chances.tells_apart, "apart": chances.reason}, tuple(chances.rows())
+
+
+def _sweep(scored: _Scored, chosen: float) -> list[dict[str, Any]]:
+    """What other temperatures would give; the mix was not asked, so their losses are unknown."""
+    grid = sorted({*GRID, chosen})
+    return [
+        {
+            "temperature": temperature,
+            "lowest_weight": float(row.min()),
+            "highest_weight": float(row.max()),
+            "chosen": temperature == chosen,
+        }
+        for temperature, row in zip(grid, sweep_weights(scored.numbers, grid=grid), strict=True)
+    ]
 
 
 def _uniform(scored: _Scored, how: Weighing) -> Weighed:
@@ -136,38 +168,49 @@ def _best(scored: _Scored, how: Weighing) -> Weighed:
 
 
 def _greedy(scored: _Scored, how: Weighing) -> Weighed:
-    names = scored.names
-    found = greedy_soup(mean_losses(scored.table), scored.ask, range(scored.ask.count))
+    names, table, ask = scored.names, scored.table, scored.ask
+
+    def found_on(rows: Sequence[int]) -> GreedySoup:
+        return greedy_soup(mean_losses(table[:, list(rows)]), ask, rows)
+
+    found = found_on(range(ask.count))
+    told, end = _settled(scored, how, found.weights, lambda rows: found_on(rows).weights)
+    told |= {"method": "greedy", "evaluations": ask.evaluations, "fitted": found.loss}
     steps = [row | {"name": names[row["model"]]} for row in found.rows()]
-    taken = len(found.accepted)
-    reason = f"{taken} of {len(names)} members stayed, with equal weights"
-    return Weighed(found.weights, {"steps": steps, "reason": reason, "notes": list(found.notes)})
+    reason = f"{len(found.accepted)} of {len(names)} members stayed; {end.reason}"
+    return Weighed(
+        end.weights, {"steps": steps, "search": told, "reason": reason, "notes": list(found.notes)}
+    )
 
 
 def _search(scored: _Scored, how: Weighing) -> Weighed:
     table, ask = scored.table, scored.ask
-    count, shots = table.shape
     method: Method = "simplex" if how.rule == "simplex" else "cma"
 
-    def searched(rows: Sequence[int]) -> Search:
+    def found_on(rows: Sequence[int]) -> Search:
         start = mixing_weights(mean_losses(table[:, list(rows)]), temperature=_START)
         limit, seed = how.evaluations, how.seed
-        return search_weights(ask, count, rows, method=method, start=start, evaluations=limit, seed=seed)
+        return search_weights(ask, len(table), rows, method=method, start=start, evaluations=limit, seed=seed)
 
-    found = searched(range(shots))
+    found = found_on(range(ask.count))
+    told, end = _settled(scored, how, found.weights, lambda rows: found_on(rows).weights)
+    told |= {"method": method, "evaluations": found.evaluations, "fitted": found.loss}
+    return Weighed(end.weights, {"search": told, "reason": end.reason, "notes": list(found.notes)})
+
+
+def _settled(
+    scored: _Scored, how: Weighing, found: Weights, find: Callable[[Sequence[int]], Weights]
+) -> tuple[dict[str, Any], Decision]:
+    """Fitted weights held against uniform ones on examples that they did not see, and the end of it."""
+    shots = scored.ask.count
     folds = min(shots, _SEARCH_FOLDS)
-    fit = (
-        crossfit(lambda rows: searched(rows).weights, ask, shots, folds=folds, seed=how.seed)
-        if shots > 1
-        else None
-    )
-    end = settle(found.weights, fit, forced=how.forced)
+    fit = crossfit(find, scored.ask, shots, folds=folds, seed=how.seed) if shots > 1 else None
+    end = settle(found, fit, forced=how.forced)
     told = {
-        "method": method, "evaluations": found.evaluations, "fitted": found.loss, "kept": end.kept,
-        "found": found.weights.tolist(), "crossfit": fit.loss if fit else None,
+        "kept": end.kept, "found": found.tolist(), "crossfit": fit.loss if fit else None,
         "crossfit_uniform": fit.uniform_loss if fit else None, "folds": folds if fit else None,
     }  # fmt: skip
-    return Weighed(end.weights, {"search": told, "reason": end.reason, "notes": list(found.notes)})
+    return told, end
 
 
 def told_weights(names: Sequence[str], weights: Weights, *, most: int = 4) -> str:
