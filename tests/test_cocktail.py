@@ -85,3 +85,13 @@ def test_refused(models, weights, kind, words) -> None:
 def test_no_examples(models) -> None:
     with pytest.raises(InputError, match="example_data is empty"):
         mix_models_with_data(models, "decoder", [])
+
+
+def test_one_text_is_no_list_of_models(models) -> None:
+    with pytest.raises(InputError, match="give a list"):
+        mix_models(models[0], "decoder", [1.0])
+
+
+def test_a_model_of_another_type_is_not_given_back_with_random_parts(models) -> None:
+    with pytest.raises(InputError, match=r"is no reranker: .*score\.weight"):
+        mix_models(models[:2], "reranker", [0.5, 0.5])

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kshot.errors import InputError
+from kshot.errors import InputError, ModelError
 from kshot.models.kinds.base import AUTO_CLASSES, KINDS
 
 if TYPE_CHECKING:
@@ -131,6 +131,10 @@ def mix_models_by_layers(
 def _job(names: Sequence[str], model_type: str, **how: Any) -> MixJob:
     from kshot.pipeline.mix.job import MixJob
 
+    if isinstance(names, str):
+        raise InputError(
+            f"model_names_or_paths is the one text {names!r}; give a list of folders or hub names"
+        )
     kind = next((kind for kind in KINDS if kind == model_type), None)
     if kind is None:
         raise InputError(f"model_type {model_type!r}: expected one of {', '.join(KINDS)}")
@@ -142,18 +146,28 @@ def _mixed(job: MixJob, output_path: str | None) -> Any:
 
     name = AUTO_CLASSES[job.kind]
     if output_path is not None:
-        return _loaded(mixed(job, Path(output_path)).folder, name)
+        return _loaded(mixed(job, Path(output_path)).folder, name, job)
     with tempfile.TemporaryDirectory() as scratch:
-        return _loaded(mixed(job, Path(scratch) / "mix").folder, name)
+        return _loaded(mixed(job, Path(scratch) / "mix").folder, name, job)
 
 
-def _loaded(folder: Path, class_name: str) -> Any:
+def _loaded(folder: Path, class_name: str, job: MixJob) -> Any:
     import transformers
 
     from kshot.models.hf.loading import quiet
 
     with quiet():
-        model = getattr(transformers, class_name).from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        model, info = getattr(transformers, class_name).from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    # an encoder may lack the pooler that nobody asks; any other part would be random numbers
+    if (missing := sorted(info["missing_keys"])) and job.kind != "encoder":
+        raise ModelError(
+            f"{job.models[0]}: is no {job.kind}: {class_name} has {len(missing)} weights that it lacks, first "
+            f"{missing[0]}; give the model_type that fits it"
         )
     return model.eval()

@@ -1,6 +1,7 @@
 """How the command line ends: 0 done, 2 wrong input, 1 anything else, 130 on Ctrl-C, with one sentence."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -189,3 +190,20 @@ def test_compare_gives_the_figures_of_the_report(kshot: Kshot, capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out)[0]["value"] == pytest.approx(1.5 * found[0]["value"])
     assert kshot(*arguments, "--labels", 'a,"b') == 2
     assert "--labels: 'a,\"b' cannot be read" in capsys.readouterr().err
+
+
+def test_closed_streams_are_no_trace(kshot: Kshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    assert kshot("validate", "task.yaml") == 0
+    assert kshot("validate", "nothing.yaml") == 2
+
+
+def test_a_name_that_is_no_utf8_is_printed_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr("sys.stdout", held)
+    monkeypatch.setattr("sys.argv", ["kshot", "config-schema"])
+    with pytest.raises(SystemExit):
+        main()
+    print("\udcff", file=held, flush=True)
+    assert held.buffer.getvalue().endswith(b"\\udcff\n")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -143,6 +145,16 @@ def test_other_operations(models, tmp_path, operation) -> None:
         (["{0}", "{1}", "--weights", "1,0", "--adapter", "--dry-run"], "full models"),
         (["--base", "{0}", "--weights", "1", "--adapter", "--out", "{tmp}/out"], "none is given"),
         (["{0}", "{1}", "--weights", "1,0", "--threads", "0", "--out", "{tmp}/out"], "threads"),
+        (["{0}", "{1}", "--weights", "1,0", "--out", "{tmp}/out", "--report", "{tmp}/out"], "lies in --out"),
+        (
+            ["{0}", "{1}", "--weights", "1,0", "--out", "{tmp}/out", "--report", "{tmp}/a/b"],
+            "another --report",
+        ),
+        (["{0}", "{1}", "--weights", "1,0", "--dry-run", "--out", "{0}"], "not empty"),
+        (["{0}", "{1}", "--weights", "1,0", "--layer", "*=", "--out", "{tmp}/out"], "--layer '*='"),
+        (["{0}", "{1}", "--weights", "1,0", "--layer", "*=nan,1", "--out", "{tmp}/out"], "--layer '*=nan,1'"),
+        (["{0}", "{1}", "--examples", "{shots}", "--temperature", "inf", "--out", "{tmp}/out"], "above 0"),
+        (["{0}", "{1}", "--examples", "{shots}", "--device", "cuda:99", "--out", "{tmp}/out"], "cuda:99"),
     ],
 )
 def test_refused_in_one_sentence(models, shots, tmp_path, words, message) -> None:
@@ -172,3 +184,33 @@ def test_bad_examples(models, tmp_path, content, message) -> None:
     assert message in done.err
     assert "Traceback" not in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_page_that_cannot_be_written_tells_where_the_mix_is(models, tmp_path, monkeypatch) -> None:
+    def fail(self, file):
+        raise FileNotFoundError(2, "No such file or directory", str(file))
+
+    monkeypatch.setattr("kshot.pipeline.mix.Mixed.write_page", fail)
+    done = kshot(
+        *models[:2], "--weights", "1,0", "--out", tmp_path / "out", "--report", tmp_path / "page.html"
+    )
+    assert done.code == 2
+    assert "page.html: cannot be written" in done.err
+    assert "the mix is done" in done.err
+    assert (tmp_path / "out" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9"), "a b|`\"'\n<i>", "\u202eשלום"])
+def test_any_name_of_a_folder(models, tmp_path, name) -> None:
+    shutil.copytree(models[1], tmp_path / name)
+    out, page = tmp_path / f"out {name}", tmp_path / "page.html"
+    done = kshot(models[0], tmp_path / name, "--weights", "1,0", "--out", out, "--report", page)
+    assert done.code == 0, done.err
+    assert json.loads((out / "kshot_mix.json").read_text())["members"][1]["name"] == str(tmp_path / name)
+    assert "Traceback" not in done.err
+
+
+def test_terminal_codes_in_names_have_no_effect(models, tmp_path) -> None:
+    done = kshot("\x1b[31mred/a/b", models[0], "--weights", "1,0", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "\x1b" not in done.err

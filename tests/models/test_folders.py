@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kshot.errors import ModelError
-from kshot.models.folders import new_folder
+from kshot.models.folders import check_free, new_folder
 
 
 def test_a_folder_appears_at_the_end_of_the_block(tmp_path):
@@ -47,3 +47,12 @@ def test_a_place_that_is_taken_is_refused(tmp_path, kind):
     with pytest.raises(ModelError, match=r"not empty|cannot be written"), new_folder(place):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("target", ["nowhere", "empty"])
+def test_a_link_is_refused_before_anything_is_done(tmp_path, target):
+    (tmp_path / "empty").mkdir()
+    out = tmp_path / "out"
+    out.symlink_to(tmp_path / target)
+    with pytest.raises(ModelError, match="is a link"):
+        check_free(out)

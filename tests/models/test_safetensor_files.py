@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -182,3 +183,9 @@ def test_the_dtype_of_most_bytes_counts(tmp_path):
     save_file({"c": tensors["c"]}, tmp_path / "model.safetensors")
     with pytest.raises(ModelError, match="dequantise the model first"):
         stored_dtype(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="no regular file"):
+        read_header(tmp_path / "model.safetensors")

@@ -17,9 +17,9 @@ from kshot.data.task import Task
 from kshot.errors import RunError
 from kshot.models.base import System
 from kshot.pipeline.blends import BLENDS, MIXTURE
-from kshot.pipeline.mix.soups import SOUPS
 from kshot.pipeline.recipes import chosen, missing, table
 from kshot.pipeline.run import Finished, run_task
+from kshot.pipeline.soups.table import SOUPS
 from kshot.pipeline.specialist import _card, ask_again
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import Run

@@ -13,10 +13,10 @@ from kshot.models.bank import BankEntry
 from kshot.models.bank.audit import Audit
 from kshot.pipeline.answers import Outcome, judged_rows
 from kshot.pipeline.evaluate import answers_of, judge, per_row, reference_of
-from kshot.pipeline.mix.seen_mixes import seen_mixes
 from kshot.pipeline.plan import Plan
 from kshot.pipeline.recommend import recommend
 from kshot.pipeline.seen import seen
+from kshot.pipeline.soups.seen_mixes import seen_mixes
 from kshot.pipeline.workbench import Workbench
 from kshot.report.result import (
     HELD_OUT,

@@ -18,8 +18,8 @@ from kshot.models.bank import BankEntry
 from kshot.models.base import System
 from kshot.pipeline.blend_build import blend_inputs, blend_system, lacking
 from kshot.pipeline.blends import BLENDS, Blend
-from kshot.pipeline.mix.soups import SOUPS, Soup
-from kshot.pipeline.mix.systems import lacking_soup, soup_inputs, soup_system
+from kshot.pipeline.soups.system import lacking_soup, soup_inputs, soup_system
+from kshot.pipeline.soups.table import SOUPS, Soup
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import file_hash, folder_bytes
 

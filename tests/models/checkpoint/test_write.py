@@ -307,6 +307,21 @@ def test_what_else_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
     path = folders[1] / "model.safetensors"
     path.write_bytes(path.read_bytes())
     refused(plan, even, tmp_path / "out", "changed or went away")
+    plan = plan_mix(folders)
+    (folders[0] / "config.json").write_text("{}")  # it would be copied
+    refused(plan, even, tmp_path / "out", "config.json: changed or went away")
+
+
+def test_a_place_that_cannot_be(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="Not a directory.*give another folder"):
+        write_mix(plan_mix(family(tmp_path, "llama", count=2)), [0.5, 0.5], tmp_path / "file" / "out")
+
+
+def test_texts_with_half_characters_are_escaped(tmp_path):
+    plan = plan_mix(family(tmp_path, "llama", count=2))
+    write_mix(plan, [0.5, 0.5], tmp_path / "out", texts={"facts.json": '{"name": "\udcff"}'})
+    assert json.loads((tmp_path / "out" / "facts.json").read_text()) == {"name": "\udcff"}
 
 
 def test_a_nan_is_refused_by_model_and_tensor(tmp_path):

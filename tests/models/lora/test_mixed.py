@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -178,3 +180,13 @@ def test_mixes_that_make_no_sense(weights, rank, message):
 def test_adapters_of_other_bases_are_refused():
     with pytest.raises(AdapterError, match="one base model is needed"):
         mixed_lora([golden()[0], pair()[0]], [0.5, 0.5])
+
+
+def test_a_sum_that_overflows_is_refused():
+    one = LoraDelta(np.ones((1, 2), np.float32), np.full((2, 1), 1e20, np.float32), 1.0)
+    narrow, huge = (
+        LoraAdapter("narrow", {"linear": one}),
+        LoraAdapter("huge", {"linear": replace(one, scaling=1e30)}),
+    )
+    with pytest.raises(AdapterError, match=r"mix of huge, narrow: .*linear.lora_B.weight overflows"):
+        mixed_lora([huge, narrow], [0.5, 0.5])

@@ -90,7 +90,7 @@ def test_too_few_weights_are_counted() -> None:
         MixJob(("a", "b", "c"), weights=(1.0,)).by_hand()
 
 
-@pytest.mark.parametrize("temperature", [0, -1.0, float("nan")])
+@pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), float("inf")])
 def test_a_temperature_is_above_zero(temperature) -> None:
     with pytest.raises(InputError, match="above 0"):
         Weighing(temperature=temperature)
@@ -100,3 +100,8 @@ def test_a_temperature_is_above_zero(temperature) -> None:
 def test_weights_that_are_none(text) -> None:
     with pytest.raises(InputError, match="--weights"):
         parsed_weights(text)
+
+
+def test_a_seed_is_no_negative_number() -> None:
+    with pytest.raises(InputError, match="seed is -1"):
+        Weighing(seed=-1)

@@ -52,6 +52,8 @@ class Weighing:
         for name in ("batch_size", "evaluations"):
             if (count := getattr(self, name)) is not None and count < 1:
                 raise InputError(f"{name} is {count}, expected at least 1")
+        if self.seed < 0:
+            raise InputError(f"seed is {self.seed}, expected a whole number from 0")
 
     @property
     def in_one_pass(self) -> bool:

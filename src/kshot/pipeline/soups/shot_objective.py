@@ -16,7 +16,7 @@ from kshot.data.example import Conversation, Example
 from kshot.data.template import Target
 from kshot.models.base import TokenLosses
 from kshot.models.lora import LoraAdapter, concatenated
-from kshot.pipeline.mix.ingredients import Ingredients
+from kshot.pipeline.soups.ingredients import Ingredients
 from kshot.pipeline.workbench import Workbench
 
 Weights = NDArray[np.float64]

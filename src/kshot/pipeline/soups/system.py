@@ -17,11 +17,11 @@ from kshot.methods.cocktail import SIMPLEX_MODELS, Objective
 from kshot.models.base import LanguageModel, System
 from kshot.models.folders import new_folder
 from kshot.models.lora import LoraAdapter, concatenated
-from kshot.pipeline.mix.ingredients import Ingredients, candidates, ingredients
 from kshot.pipeline.mix.job import Rule, Weighing
-from kshot.pipeline.mix.shot_objective import shot_objective
-from kshot.pipeline.mix.soups import Soup
 from kshot.pipeline.mix.weigh import Weighed, told_weights, weigh
+from kshot.pipeline.soups.ingredients import Ingredients, candidates, ingredients
+from kshot.pipeline.soups.shot_objective import shot_objective
+from kshot.pipeline.soups.table import Soup
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import folder_bytes
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from kshot.errors import DataError, RunError
 from kshot.pipeline.answers import Outcome
-from kshot.pipeline.mix.soups import COCKTAIL, SOUPS
-from kshot.pipeline.mix.systems import FACTS
+from kshot.pipeline.soups.system import FACTS
+from kshot.pipeline.soups.table import COCKTAIL, SOUPS
 from kshot.report.cocktail import CocktailFacts, MixFacts, mix_from
 
 

@@ -16,12 +16,12 @@ from kshot.data.task import Task
 from kshot.measure.loss import shot_losses
 from kshot.models.checkpoint import plan_mix, write_mix
 from kshot.models.lora import LoraAdapter, concatenated
-from kshot.pipeline.mix.ingredients import candidates, ingredients
-from kshot.pipeline.mix.shot_objective import shot_objective
-from kshot.pipeline.mix.soups import SOUPS
-from kshot.pipeline.mix.systems import FACTS, lacking_soup, soup_inputs, soup_system
 from kshot.pipeline.recipes import chosen, missing, table
 from kshot.pipeline.run import run_task
+from kshot.pipeline.soups.ingredients import candidates, ingredients
+from kshot.pipeline.soups.shot_objective import shot_objective
+from kshot.pipeline.soups.system import FACTS, lacking_soup, soup_inputs, soup_system
+from kshot.pipeline.soups.table import SOUPS
 from kshot.pipeline.specialist import ask_again
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import Run
