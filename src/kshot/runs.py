@@ -164,11 +164,8 @@ def slug(name: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    r"""Writes a UTF-8 file whole or not at all; line ends as they are.
-
-    A name of a file that is no UTF-8 has lone surrogates: they are written ``\udcff``, as JSON spells them.
-    """
-    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    """Writes a UTF-8 file whole or not at all; line ends as they are."""
+    write_atomically(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:

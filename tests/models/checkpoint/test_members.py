@@ -273,6 +273,14 @@ class TestHub:
         assert {"*.safetensors", "*.json", "*_linear.pt", "LICENSE*", "*.py", "README.md"} <= set(patterns)
         assert not {"*.bin", "*.pt", "*"} & set(patterns)
 
+    def test_the_commit_is_told_where_none_was_named(self, tmp_path, monkeypatch):
+        import huggingface_hub
+
+        commit = "0123456789abcdef0123456789abcdef01234567"
+        folder = write_model(tmp_path / "models--owner--model" / "snapshots" / commit)
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **options: str(folder))
+        assert open_member("owner/model").revision == commit
+
     def test_a_local_folder_has_no_revision(self, tmp_path):
         assert open_member(write_model(tmp_path / "m"), revision="v1").revision is None
 

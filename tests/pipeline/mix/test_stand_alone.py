@@ -50,6 +50,14 @@ def test_weights_by_hand(models, tmp_path) -> None:
     assert str(tmp_path) not in card
 
 
+def test_the_card_tells_how_near_members_are_to_the_base(models, tmp_path) -> None:
+    done = mixed(MixJob((models[0], models[0]), weights=(0.5, 0.5)), tmp_path / "out")
+    (kin,) = done.facts["lineage"]
+    assert (kin["distance"], kin["cosine"]) == (0.0, pytest.approx(1))
+    assert kin["delta_cosines"][0] is None  # the base has no change
+    assert "cosine 1.0000" in (done.folder / "README.md").read_text()
+
+
 def test_weights_from_shots_are_the_softmax_of_losses(models, tmp_path) -> None:
     job = MixJob(tuple(models), examples=SHOTS, weighing=Weighing(temperature=0.1))
     done = mixed(job, tmp_path / "out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from kshot.models.lora.files import usable_files
 from kshot.models.text.chat import read_json
 
 # beyond what a model needs to run: heads of bge-m3, the card's licence, tokenizers and code to carry along
+_COMMIT = re.compile(r"[0-9a-f]{40}")  # the hub's cache names folders so
 _MORE_FILES = ("*_linear.pt", "*.py", "*.tiktoken", "*.spm", "README.md", "LICENSE*", "LICENCE*", "NOTICE*")
 _TASKS: Mapping[str, KindName] = {
     "CAUSAL_LM": "decoder",
@@ -115,7 +117,7 @@ def _unclear(member: Member, said: str) -> ModelError:
 
 
 def _located(name: str, revision: str | None) -> tuple[Path, str | None]:
-    """The folder, and the hub's revision; a local folder has none."""
+    """The folder and the hub's revision: as named, else the commit; a local folder has none."""
     if not name.strip():
         raise ModelError("a model's name is empty; expected a folder or a hub name like owner/model")
     try:
@@ -129,4 +131,6 @@ def _located(name: str, revision: str | None) -> tuple[Path, str | None]:
     if at and revision is not None and named != revision:
         raise ModelError(f"{name}: names the revision {named}, but {revision} was asked for; give one")
     revision = named or revision
-    return resolved(hub, revision=revision, more_files=_MORE_FILES), revision
+    folder = resolved(hub, revision=revision, more_files=_MORE_FILES)
+    is_commit = folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name)
+    return folder, revision or (folder.name if is_commit else None)

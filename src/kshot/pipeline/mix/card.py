@@ -52,9 +52,21 @@ def card_of(members: Sequence[Member], facts: Mapping[str, Any], *, base: int, h
             seed=facts["seed"],
             command=facts["command"] or None,
             layer_weights=tuple((pattern, tuple(row)) for pattern, row in facts["layer_weights"]),
-            notes=tuple(str(facts[key]) for key in ("reason", "apart") if facts.get(key)),
+            notes=(
+                *(str(facts[key]) for key in ("reason", "apart") if facts.get(key)),
+                *(_public(_kinship(row), members) for row in facts.get("lineage", ())),
+            ),
             warnings=tuple(_public(sentence, members) for sentence in facts["warnings"]),
         )
+    )
+
+
+def _kinship(row: Mapping[str, Any]) -> str:
+    if row["cosine"] is None or row["distance"] is None:
+        return f"{row['name']}: not comparable with the base on sampled weights"
+    return (
+        f"{row['name']}: on sampled weights {row['distance']:.3g} of the base's length away from it, "
+        f"cosine {row['cosine']:.4f}"
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from kshot.methods.cocktail import uniform
 from kshot.models.checkpoint import Member
+from kshot.models.checkpoint.lineage import lineage
 from kshot.pipeline.mix.found import Found, alpha_curve
 from kshot.pipeline.mix.job import MixJob
 
@@ -58,3 +60,29 @@ def member_row(member: Member) -> dict[str, Any]:
     """A member by name, form and revision."""
     form = "adapter" if member.is_lora else "model"
     return {"name": member.name, "form": form, "revision": member.revision}
+
+
+def kinship_rows(members: Sequence[Member], *, base: int) -> list[dict[str, Any]]:
+    """How near each full model is to the base on sampled weights; None where nothing could be compared."""
+
+    def known(number: float) -> float | None:
+        return number if math.isfinite(number) else None
+
+    return [
+        {
+            "name": kin.name,
+            "distance": known(kin.distance),
+            "cosine": known(kin.cosine),
+            "delta_cosines": [known(cosine) for cosine in kin.delta_cosines],
+        }
+        for kin in lineage(members, base=base)
+    ]
+
+
+def escaped(text: str) -> str:
+    r"""Text that can be written: half a character, as in a name that is no UTF-8, as JSON spells it.
+
+    >>> escaped('{"name": "caf\udce9"}')
+    '{"name": "caf\\udce9"}'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

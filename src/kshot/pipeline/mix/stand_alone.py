@@ -10,7 +10,7 @@ from typing import Any, final
 from kshot.models.checkpoint import write_mix
 from kshot.models.folders import check_free
 from kshot.pipeline.mix.card import card_of
-from kshot.pipeline.mix.facts import FACTS, mix_facts
+from kshot.pipeline.mix.facts import FACTS, kinship_rows, mix_facts
 from kshot.pipeline.mix.found import find_weights
 from kshot.pipeline.mix.job import MixJob
 from kshot.pipeline.mix.one_adapter import one_adapter
@@ -61,7 +61,7 @@ class Mixed:
         """
         from kshot.report.cocktail import mix_page
 
-        write_text(file, mix_page(self.facts))
+        write_text(file, escaped(mix_page(self.facts)))
 
 
 def mixed(job: MixJob, out: Path, *, listener: Listener | None = None) -> Mixed:
@@ -95,7 +95,9 @@ def mixed(job: MixJob, out: Path, *, listener: Listener | None = None) -> Mixed:
     found = find_weights(job, plan, listener=listen)
     facts = mix_facts(job, plan.members, found, warnings=plan.warnings)
     facts |= {"kind": plan.kind, "operation": job.operation, "layer_weights": list(job.layer_weights)}
-    listen("hashing", name=out.name)
+    facts["lineage"] = kinship_rows(plan.members, base=plan.base)
+    if job.hashed:
+        listen("hashing", name=out.name)
     told = card_of(plan.members, facts, base=plan.base, hashed=job.hashed)
     texts = {"README.md": told, FACTS: _json(facts)}
     result = write_mix(
