@@ -167,7 +167,7 @@ def _loaded(folder: Path, class_name: str, job: MixJob) -> Any:
     # an encoder may lack the pooler that nobody asks; any other part would be random numbers
     if (missing := sorted(info["missing_keys"])) and job.kind != "encoder":
         raise ModelError(
-            f"{job.models[0]}: is no {job.kind}: {class_name} has {len(missing)} weights that it lacks, first "
-            f"{missing[0]}; give the model_type that fits it"
+            f"{job.models[0]}: is no {job.kind}: {class_name} has {len(missing)} weights that it lacks, "
+            f"first {missing[0]}; give the model_type that fits it"
         )
     return model.eval()

@@ -197,6 +197,8 @@ def test_closed_streams_are_no_trace(kshot: Kshot, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("sys.stderr", None)
     assert kshot("validate", "task.yaml") == 0
     assert kshot("validate", "nothing.yaml") == 2
+    sys.stdout.close()
+    sys.stderr.close()
 
 
 def test_a_name_that_is_no_utf8_is_printed_escaped(monkeypatch: pytest.MonkeyPatch) -> None:

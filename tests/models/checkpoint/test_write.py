@@ -314,7 +314,7 @@ def test_what_else_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
 
 def test_a_place_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ModelError, match="Not a directory.*give another folder"):
+    with pytest.raises(ModelError, match=r"Not a directory.*give another folder"):
         write_mix(plan_mix(family(tmp_path, "llama", count=2)), [0.5, 0.5], tmp_path / "file" / "out")
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kshot.data.ranking import Ranking
+from kshot.models.kinds import contrast
 from kshot.models.kinds.base import ExampleLosses
 from kshot.models.kinds.contrast import contrastive_nats, drawn, group_nats
 
@@ -80,3 +81,19 @@ def test_every_negative_is_drawn_about_equally_often():
     draws = [drawn(Ranking("q", ("p",), texts), 2, seed=seed) for seed in range(3000)]
     counts = [sum(text in draw for draw in draws) for text in texts]
     assert max(abs(count - 1000) for count in counts) < 130  # five standard deviations
+
+
+@pytest.mark.parametrize("size", [None, 7, 20])
+def test_thousands_of_examples_are_taken_in_blocks(monkeypatch, size):
+    random = np.random.default_rng(0)
+    queries = random.standard_normal((20, 4))
+    passages = [random.standard_normal((1 + at % 3, 4)) for at in range(20)]
+    whole = contrastive_nats(queries, passages, batch_size=size)
+    shapes = []
+    monkeypatch.setattr("kshot.models.kinds.contrast._BLOCK_SCORES", 100)
+    entropy = contrast._cross_entropy
+    monkeypatch.setattr(contrast, "_cross_entropy", lambda s, at: shapes.append(s.shape) or entropy(s, at))
+    parts = contrastive_nats(queries, passages, batch_size=size)
+    np.testing.assert_allclose(parts[0], whole[0], atol=1e-12)
+    assert parts[1].tolist() == whole[1].tolist()
+    assert max(rows * columns for rows, columns in shapes) <= 100

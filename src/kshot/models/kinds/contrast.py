@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from kshot.data.ranking import Ranking
 from kshot.models.kinds.base import Doubles
 
+_BLOCK_SCORES = 1 << 22  # at once: thousands of examples have a hundred million scores
+
 
 def contrastive_nats(
     queries: ArrayLike,
@@ -45,8 +47,12 @@ def contrastive_nats(
     for start in range(0, len(rows), max(step, 1)):
         own = [np.asarray(some, dtype=np.float64) for some in passages[start : start + step]]
         at = np.cumsum([0, *(len(some) for some in own)])[:-1]  # of each positive
-        scores = rows[start : start + step] @ np.concatenate(own).T / scale  # (B, P)
-        nats[start : start + step], right[start : start + step] = _cross_entropy(scores, at)
+        others = np.concatenate(own)  # (P, d)
+        most = max(1, _BLOCK_SCORES // len(others))
+        for first in range(0, len(own), most):
+            some = slice(start + first, min(start + first + most, start + len(own)))
+            scores = rows[some] @ others.T / scale  # (b, P)
+            nats[some], right[some] = _cross_entropy(scores, at[first : first + most])
     return nats, right
 
 

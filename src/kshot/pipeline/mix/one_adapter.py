@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,11 +17,11 @@ from kshot.models.checkpoint.operations.weights import SUM_TOLERANCE
 from kshot.models.folders import new_folder
 from kshot.models.lora import LoraAdapter, mixed_lora
 from kshot.pipeline.mix.card import card_of
-from kshot.pipeline.mix.facts import FACTS, mix_facts
+from kshot.pipeline.mix.facts import FACTS, escaped, mix_facts
 from kshot.pipeline.mix.found import Found, find_weights
 from kshot.pipeline.mix.job import MixJob
 from kshot.pipeline.mix.planned import base_of
-from kshot.runs import Listener, write_json, write_text
+from kshot.runs import Listener, write_text
 
 
 def one_adapter(job: MixJob, out: Path, *, listener: Listener) -> dict[str, Any]:
@@ -61,8 +62,8 @@ def one_adapter(job: MixJob, out: Path, *, listener: Listener) -> dict[str, Any]
     facts |= {"kept_energy": made.kept_energy, "exact": made.exact}
     with new_folder(out) as folder:
         made.adapter.save(folder)
-        write_json(folder / FACTS, facts)
-        write_text(folder / "README.md", _adapter_card(job, members, facts))
+        write_text(folder / FACTS, escaped(json.dumps(facts, indent=1, ensure_ascii=False) + "\n"))
+        write_text(folder / "README.md", escaped(_adapter_card(job, members, facts)))
     how = "exact" if made.exact else f"cut to rank {job.rank}, {made.kept_energy:.4f} of the energy is kept"
     return facts | {"wrote": f"one LoRA of {made.adapter.parameters:,} parameters, {how}"}
 

@@ -10,7 +10,7 @@ from typing import Any, final
 from kshot.models.checkpoint import write_mix
 from kshot.models.folders import check_free
 from kshot.pipeline.mix.card import card_of
-from kshot.pipeline.mix.facts import FACTS, kinship_rows, mix_facts
+from kshot.pipeline.mix.facts import FACTS, escaped, kinship_rows, mix_facts
 from kshot.pipeline.mix.found import find_weights
 from kshot.pipeline.mix.job import MixJob
 from kshot.pipeline.mix.one_adapter import one_adapter
