@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 @final
 @dataclass(slots=True)
 class Room:
-    """The buffers of one thread, made once and used again, and the factors that it read last."""
+    """The buffers of one thread, made once and used again, and the factors that it read last.
+
+    Attributes:
+        buffers: By use and dtype.
+        factors: Of adapters.
+        compiled: Those of the compiled loops, once they are needed.
+    """
 
     buffers: dict[tuple[str, str], Tensor] = field(default_factory=dict)
     factors: dict[tuple[StoredTensor, bool, torch.dtype], Tensor] = field(default_factory=dict)
+    compiled: Any = None
 
     def take(self, use: str, count: int, dtype: torch.dtype) -> Tensor:
         """(count,) values of any content; another call for the same use and dtype gives the same memory."""

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,6 +20,8 @@ from kshot.models.checkpoint.arithmetic import (
     members_blocks,
     weighted,
 )
+from kshot.models.checkpoint.compiled import BLOCK_VALUES as COMPILED_VALUES
+from kshot.models.checkpoint.compiled import Buffers, mixed_bytes, suits
 from kshot.models.checkpoint.operations import Linear
 from kshot.models.checkpoint.parts import Operation, Survey
 from kshot.models.checkpoint.reading import Room, memory_of, read_bytes
@@ -94,6 +96,9 @@ def do_job(source: Source, job: Job, operation: Operation, *, out: int, room: Ro
         _copy(source, job, out)
         return
     linear = isinstance(operation, Linear)
+    if linear and suits(source):
+        _mix_compiled(source, job, out, room)
+        return
     block = block_of(source, side_by_side=not linear)
     survey: Survey = {}
     if operation.passes == 2:
@@ -116,11 +121,30 @@ def do_job(source: Source, job: Job, operation: Operation, *, out: int, room: Ro
         _write(out, memory_of(done), start)
 
 
-def run_jobs(jobs: Sequence[Job], do: Do, *, threads: int, report: Callable[[Sequence[Job]], None]) -> None:
+def _mix_compiled(source: Source, job: Job, out: int, room: Room) -> None:
+    if room.compiled is None:
+        room.compiled = Buffers.made()
+    for at in range(job.at, job.at + job.count, COMPILED_VALUES):
+        count = min(COMPILED_VALUES, job.at + job.count - at)
+        data = mixed_bytes(source, at, count, room.compiled)
+        if data is None:  # the other path says whose value it is
+            data = memory_of(finished(source, weighted(source, at, count, room), at, room))
+        _write(out, data, source.tensor.start + at * 2)
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    do: Do,
+    *,
+    threads: int,
+    report: Callable[[Sequence[Job]], None],
+    with_torch: bool = True,
+) -> None:
     """Do all jobs; ``report`` gets the finished ones from time to time, on the calling thread.
 
     At the first failure threads end with the job that they are at, what is finished is reported, and the
-    failure of the earliest job is raised. An interrupt, too, lets them end with their jobs.
+    failure of the earliest job is raised. An interrupt, too, lets them end with their jobs. Without torch
+    none is loaded to be told how many threads it has.
 
     Example::
 
@@ -130,11 +154,11 @@ def run_jobs(jobs: Sequence[Job], do: Do, *, threads: int, report: Callable[[Seq
     stop = threading.Event()
     todo = _shared(jobs, stop)
     workers = [
-        threading.Thread(target=_work, args=(do, todo, ends), daemon=True)
+        threading.Thread(target=_work, args=(do, todo, ends, with_torch), daemon=True)
         for _ in range(max(1, min(threads, len(jobs))))
     ]
     failures: list[tuple[int, BaseException]] = []
-    with single_threaded_torch():
+    with single_threaded_torch() if with_torch else nullcontext():
         try:
             for worker in workers:
                 worker.start()
@@ -185,11 +209,12 @@ def _shared(jobs: Sequence[Job], stop: threading.Event) -> Callable[[], Job | No
     return take
 
 
-def _work(do: Do, take: Callable[[], Job | None], ends: _Ends) -> None:
+def _work(do: Do, take: Callable[[], Job | None], ends: _Ends, with_torch: bool) -> None:
     """One thread: its buffers, its jobs, and None when it ends."""
-    import torch
+    if with_torch:
+        import torch
 
-    torch.set_num_threads(1)  # the setting of a thread, not of the process
+        torch.set_num_threads(1)  # the setting of a thread, not of the process
     room = Room()
     try:
         while (job := take()) is not None:

@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias
 
 from kshot.errors import ModelError
 from kshot.models.checkpoint.arithmetic import BLOCK_VALUES, MEMBER_VALUES, ROW_VALUES, Source
+from kshot.models.checkpoint.compiled import suits
 from kshot.models.checkpoint.folder import appear, check_space, fill, stamp_of
 from kshot.models.checkpoint.journal import Workplace, workplace
 from kshot.models.checkpoint.layer_weights import weights_by_tensor
@@ -127,13 +129,16 @@ class _Work:
     @property
     def digest(self) -> str:
         """Over all that the bytes of the weights depend on, and how they are cut into jobs."""
-        import torch
-
-        found = hashlib.sha256(f"{self.plan.digest} {self.operation!r} {torch.__version__}".encode())
+        found = hashlib.sha256(f"{self.plan.digest} {self.operation!r} {version('torch')}".encode())
         found.update(f"{_FORMAT} {JOB_VALUES} {BLOCK_VALUES} {ROW_VALUES} {MEMBER_VALUES}".encode())
         for source in self.sources:
             found.update(",".join(weight.hex() for weight in source.weights).encode() + b";")
         return found.hexdigest()
+
+    def is_compiled(self, job: Job) -> bool:
+        """Whether a job is done without torch."""
+        source = self.sources[job.tensor]
+        return source.tensor.copied is not None or (isinstance(self.operation, Linear) and suits(source))
 
     def needed(self, source: Source) -> list[StoredTensor]:
         """What is read for one tensor in one pass; a member of weight 0 takes no part in a linear mix."""
@@ -174,7 +179,8 @@ def _stream(work: _Work, place: Workplace, done: set[int]) -> tuple[int, int]:
             if work.on_progress is not None:
                 work.on_progress(written, total)
 
-        run_jobs(todo, do, threads=work.threads, report=report)
+        with_torch = not all(work.is_compiled(job) for job in todo)
+        run_jobs(todo, do, threads=work.threads, report=report, with_torch=with_torch)
     return _read_bytes(work, todo), sum(job.size for job in todo)
 
 
