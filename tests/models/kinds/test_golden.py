@@ -82,11 +82,12 @@ def test_bfloat16_copies_give_nearly_the_same_weights(decoders, tmp_path):
         save_file(half, copy / "model.safetensors", {"format": "pt"})
         model = open_mixable(copy, "decoder")
         assert model.module.dtype == torch.bfloat16  # the checkpoint's own
-        own.append(model.losses(rows).mean("paper"))
+        # activations in 16 bits add their own rounding, which the batch moves a little: few rows at a time
+        small = open_mixable(copy, "decoder", options=KindOptions(batch_tokens=1))
+        own.append(small.losses(rows).mean("paper"))
         single.append(open_mixable(copy, "decoder", dtype="float32").losses(rows).mean("paper"))
     np.testing.assert_allclose(weights(single, 5.0), SOFT[5.0], atol=6e-5, rtol=0)
-    # activations in 16 bits add their own rounding, which the batch moves a little
-    np.testing.assert_allclose(weights(own, 5.0), SOFT[5.0], atol=1e-4, rtol=0)
+    np.testing.assert_allclose(weights(own, 5.0), SOFT[5.0], atol=6e-5, rtol=0)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,14 @@ class TestAdapters:
     def test_examples_for_one_lora_want_its_base(self, adapters, tmp_path) -> None:
         with pytest.raises(ModelError, match="--base to score them on"):
             mixed(MixJob(tuple(adapters), examples=SHOTS, adapter=True), tmp_path / "out")
+
+    def test_adapters_of_different_bases_are_warned_about(self, adapters, tmp_path) -> None:
+        other = replace(LoraAdapter.load(adapters[1]), base="stranger").save(tmp_path / "other")
+        job = MixJob((adapters[0], str(other)), weights=(0.5, 0.5), adapter=True)
+        done = mixed(job, tmp_path / "out")
+        assert any("different base models" in line for line in done.lines())
+        same = mixed(MixJob(tuple(adapters), weights=(0.5, 0.5), adapter=True), tmp_path / "same")
+        assert same.facts["warnings"] == []
 
     def test_cut_to_a_rank_tells_what_is_kept(self, adapters, tmp_path) -> None:
         done = mixed(MixJob(tuple(adapters), weights=(0.5, 0.5), adapter=True, rank=1), tmp_path / "out")

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from kshot.models.checkpoint.arithmetic import Source
 from kshot.models.checkpoint.reading import read_bytes
 
-BLOCK_VALUES = 1 << 15  # all buffers of a thread lie in the processor's second cache
+PIECE_VALUES = 1 << 19  # read and written at once: 1 MB
+_BLOCK_VALUES = 1 << 15  # mixed at once: what a block needs lies in the processor's second cache
+_MEMBERS_BYTES = 8 << 20  # of all members' pieces together
 
 
 def suits(source: Source) -> bool:
@@ -19,7 +21,7 @@ def suits(source: Source) -> bool:
 
     Example::
 
-        suits(source) and mixed_bytes(source, 0, 1000, Buffers.made())
+        suits(source) and mixed_bytes(source, 0, 1000, Buffers.made(2))
     """
     changes = (
         w for factors, w in zip(source.tensor.factors, source.weights, strict=True) if factors is not None
@@ -29,21 +31,32 @@ def suits(source: Source) -> bool:
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Buffers:
-    """The memory of one thread, made once: bits as they are stored, sums, and what rounding needs."""
+    """The memory of one thread, made once: the bits of members and of the result, and what a block needs."""
 
     stored: NDArray[np.uint16]
-    wide: NDArray[np.uint32]
-    sums: NDArray[np.float64]
-    powers: NDArray[np.int64]
-    near: NDArray[np.float32]
+    out: NDArray[np.uint16]
+    room: tuple[NDArray[Any], ...]
 
     @classmethod
-    def made(cls) -> Buffers:
-        """For blocks of ``BLOCK_VALUES``."""
-        kinds: tuple[Any, ...] = (np.uint16, np.uint32, np.float64, np.int64, np.float32)
-        return cls(*(np.empty(BLOCK_VALUES, dtype=kind) for kind in kinds))
+    def made(cls, members: int) -> Buffers:
+        """For pieces of N members."""
+        piece = piece_values(members)
+        wide, near = np.empty(_BLOCK_VALUES, np.uint32), np.empty(_BLOCK_VALUES, np.float32)
+        sums, powers = np.empty(_BLOCK_VALUES, np.float64), np.empty(_BLOCK_VALUES, np.int64)
+        room: tuple[NDArray[Any], ...] = (wide, wide.view(np.float32), sums, sums.view(np.int64))
+        room += (powers, powers.view(np.float64), near, near.view(np.uint32))
+        return cls(np.empty((members, piece), np.uint16), np.empty(piece, np.uint16), room)
+
+
+def piece_values(members: int) -> int:
+    """How many values of each of N members are read at once.
+
+    >>> piece_values(2), piece_values(64)
+    (524288, 65536)
+    """
+    return max(1, min(PIECE_VALUES, _MEMBERS_BYTES // 2 // max(1, members)))
 
 
 def mixed_bytes(source: Source, at: int, count: int, room: Buffers) -> memoryview | None:
@@ -52,8 +65,8 @@ def mixed_bytes(source: Source, at: int, count: int, room: Buffers) -> memoryvie
     Args:
         source: A tensor that ``suits``.
         at: First value.
-        count: At most ``BLOCK_VALUES``.
-        room: Memory; the bytes are valid until its next use.
+        count: At most ``piece_values`` of the members.
+        room: Memory for as many members; the bytes are valid until its next use.
 
     Raises:
         ModelError: A file ends too early: it changed since it was planned.
@@ -62,21 +75,18 @@ def mixed_bytes(source: Source, at: int, count: int, room: Buffers) -> memoryvie
 
     Example::
 
-        os.pwrite(out, mixed_bytes(source, 0, 1000, Buffers.made()), start)
+        os.pwrite(out, mixed_bytes(source, 0, 1000, Buffers.made(2)), start)
     """
     from kshot.models.checkpoint import loops
 
-    stored, wide, sums = room.stored[:count], room.wide[:count], room.sums[:count]
-    powers, near = room.powers[:count], room.near[:count]
-    bytes_of: Any = stored.view(np.uint8)
-    add = loops.first
-    for member, weight in enumerate(source.coefficients()):
-        if weight:
-            read_bytes(source.files, source.kept(member), 2 * at, memoryview(bytes_of))
-            loops.widened(stored, wide)
-            add(wide.view(np.float32), weight, sums)
-            add = loops.following
-    loops.powers(sums.view(np.int64), powers)
-    loops.rounded(sums, powers.view(np.float64), near)
-    lost = loops.narrowed(near.view(np.uint32), stored)
-    return None if lost else memoryview(bytes_of)
+    used = [(member, weight) for member, weight in enumerate(source.coefficients()) if weight]
+    for row, (member, _) in enumerate(used):
+        read_bytes(source.files, source.kept(member), 2 * at, _bytes(room.stored[row, :count]))
+    weights = np.array([weight for _, weight in used])
+    lost = loops.mixed(room.stored[: len(used)], weights, room.room, room.out[:count])
+    return None if lost else _bytes(room.out[:count])
+
+
+def _bytes(values: NDArray[np.uint16]) -> memoryview:
+    array: Any = values.view(np.uint8)
+    return memoryview(array)

@@ -66,5 +66,30 @@ def _narrowed(bits: Any, out: Any) -> Any:
     return lost
 
 
-widened, first, following = _compiled(_widened), _compiled(_first), _compiled(_next)
-powers, rounded, narrowed = _compiled(_powers), _compiled(_rounded), _compiled(_narrowed)
+_widen, _begin, _add = _compiled(_widened), _compiled(_first), _compiled(_next)
+_lift, _round, _narrow = _compiled(_powers), _compiled(_rounded), _compiled(_narrowed)
+
+
+def _mixed(stored: Any, weights: Any, room: Any, out: Any) -> Any:
+    """(n,) bits of the weighted sum of (N, n) bits, block by block; whether a value is not finite.
+
+    ``room`` holds, for one block: bits and values of float32 (one memory), sums and their bits (one memory),
+    powers as bits and values (one memory), rounded values and their bits (one memory).
+    """
+    wide, values, sums, bits, power_bits, power_values, near, near_bits = room
+    lost, size = np.uint32(0), wide.size
+    for at in range(0, out.size, size):
+        count = min(size, out.size - at)
+        for member in range(weights.size):
+            _widen(stored[member, at : at + count], wide[:count])
+            if member == 0:
+                _begin(values[:count], weights[member], sums[:count])
+            else:
+                _add(values[:count], weights[member], sums[:count])
+        _lift(bits[:count], power_bits[:count])
+        _round(sums[:count], power_values[:count], near[:count])
+        lost |= _narrow(near_bits[:count], out[at : at + count])
+    return lost
+
+
+mixed = _compiled(_mixed)

@@ -20,8 +20,7 @@ from kshot.models.checkpoint.arithmetic import (
     members_blocks,
     weighted,
 )
-from kshot.models.checkpoint.compiled import BLOCK_VALUES as COMPILED_VALUES
-from kshot.models.checkpoint.compiled import Buffers, mixed_bytes, suits
+from kshot.models.checkpoint.compiled import Buffers, mixed_bytes, piece_values, suits
 from kshot.models.checkpoint.operations import Linear
 from kshot.models.checkpoint.parts import Operation, Survey
 from kshot.models.checkpoint.reading import Room, memory_of, read_bytes
@@ -123,9 +122,10 @@ def do_job(source: Source, job: Job, operation: Operation, *, out: int, room: Ro
 
 def _mix_compiled(source: Source, job: Job, out: int, room: Room) -> None:
     if room.compiled is None:
-        room.compiled = Buffers.made()
-    for at in range(job.at, job.at + job.count, COMPILED_VALUES):
-        count = min(COMPILED_VALUES, job.at + job.count - at)
+        room.compiled = Buffers.made(len(source.weights))
+    step = piece_values(len(source.weights))
+    for at in range(job.at, job.at + job.count, step):
+        count = min(step, job.at + job.count - at)
         data = mixed_bytes(source, at, count, room.compiled)
         if data is None:  # the other path says whose value it is
             data = memory_of(finished(source, weighted(source, at, count, room), at, room))

@@ -56,7 +56,7 @@ def one_adapter(job: MixJob, out: Path, *, listener: Listener) -> dict[str, Any]
     adapters, weights = zip(*pairs, strict=True)
     found = _with_sum_told(found)
     made = mixed_lora(adapters, weights, rank=job.rank)
-    facts = mix_facts(job, members, found, warnings=())
+    facts = mix_facts(job, members, found, warnings=_strangers(members))
     facts |= {"kind": "decoder" if job.kind == "auto" else job.kind, "operation": "linear"}
     facts |= {"layer_weights": []}
     facts |= {"kept_energy": made.kept_energy, "exact": made.exact}
@@ -66,6 +66,15 @@ def one_adapter(job: MixJob, out: Path, *, listener: Listener) -> dict[str, Any]
         write_text(folder / "README.md", escaped(_adapter_card(job, members, facts)))
     how = "exact" if made.exact else f"cut to rank {job.rank}, {made.kept_energy:.4f} of the energy is kept"
     return facts | {"wrote": f"one LoRA of {made.adapter.parameters:,} parameters, {how}"}
+
+
+def _strangers(members: Sequence[Member]) -> tuple[str, ...]:
+    """A warning where adapters name different bases; shapes alone cannot tell."""
+    bases = {member.lora.base: member.name for member in members if member.lora and member.lora.base}
+    if len(bases) < 2:
+        return ()
+    told = ", ".join(f"{name} was made for {base}" for base, name in bases.items())
+    return (f"the adapters name different base models ({told}); their sum fits one base at most",)
 
 
 def _adapter_card(job: MixJob, members: Sequence[Member], facts: dict[str, Any]) -> str:
