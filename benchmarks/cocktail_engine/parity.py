@@ -188,4 +188,4 @@ def likeness(ours: Tensors, theirs: Tensors, sizes: Tensors) -> Likeness:
 def _ulp(size: Tensor, dtype: torch.dtype) -> Tensor:
     """The distance between neighbouring values of a dtype at a magnitude."""
     exponent = torch.frexp(size.double().clamp_min(torch.finfo(dtype).tiny)).exponent - 1
-    return torch.ldexp(torch.tensor(torch.finfo(dtype).eps, dtype=torch.float64), exponent)
+    return torch.ldexp(torch.full_like(exponent, torch.finfo(dtype).eps, dtype=torch.float64), exponent)
