@@ -8,9 +8,9 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
+from parsed_page import Page
 
 from kshot.report import Finding, Refused, headline_of
 from kshot.report.page import SCRIPTS, TEMPLATES, html_page
@@ -18,33 +18,6 @@ from kshot.report.write import write_report
 
 EVIL = "</script><script>boom()</script><img src=x onerror=boom()>\"'&{{ 7 * 7919 }}"
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-class Page(HTMLParser):
-    """Elements, ids and scripts of a page, and whether its elements are closed in order."""
-
-    VOID = frozenset({"meta", "link", "input", "br", "img"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.ids, self.open, self.scripts, self.attributes = [], [], [], []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        self.ids += [value for name, value in attrs if name == "id"]
-        if tag == "script":
-            self.scripts.append([dict(attrs).get("type"), ""])
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "script":
-            self.scripts[-1][1] += data
 
 
 @pytest.fixture(scope="module")

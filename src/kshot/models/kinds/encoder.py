@@ -16,7 +16,8 @@ from kshot.models.kinds.contrast import contrastive_nats, drawn
 from kshot.models.kinds.options import KindOptions
 
 _MOST_TEXTS = 64
-_PROMPTS = {"query": ("query",), "passage": ("document", "passage", "corpus")}
+# names that folders give to the prompts of the two sides, the first that is there counts
+PROMPTS = {"query": ("query",), "passage": ("document", "passage", "corpus")}
 
 
 @final
@@ -99,7 +100,7 @@ class Encoder:
 
     def _prompt(self, role: Literal["query", "passage"]) -> str:
         prompts = self._model.prompts or {}
-        return next((prompts[name] for name in _PROMPTS[role] if prompts.get(name)), "")
+        return next((prompts[name] for name in PROMPTS[role] if prompts.get(name)), "")
 
     def _vectors(self, texts: Sequence[str], role: Literal["query", "passage"]) -> Doubles:
         """(N, d) as the model gives them; equal texts are embedded once."""

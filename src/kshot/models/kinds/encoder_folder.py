@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kshot.errors import ModelError
+from kshot.models.checkpoint.modules import module_entries
 from kshot.models.embed.sentence import sentence_model
 from kshot.models.hf.loading import check_folder, first_line, quiet
 
@@ -44,25 +44,9 @@ def load_encoder(folder: Path, *, device: str, dtype: str) -> Any:
     return model.eval()
 
 
-def transformer_folder(folder: Path) -> Path:
-    """Where the transformer of an encoder folder lies: in it, or in the folder of its first module.
-
-    Raises:
-        ModelError: ``modules.json`` cannot be read.
-    """
-    return folder / _module_paths(folder)[0]
-
-
 def _module_paths(folder: Path) -> list[str]:
-    listed = folder / "modules.json"
-    if not listed.is_file():
-        return [""]
-    try:
-        return [str(module["path"]) for module in json.loads(listed.read_bytes())] or [""]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ModelError(
-            f"{listed}: cannot be read; expected a list of modules with type and path"
-        ) from error
+    """Of every module in the folder; of a plain one the folder itself."""
+    return [entry.path for entry in module_entries(folder)] or [""]
 
 
 def _plain(folder: Path, device: str, dtype: Any) -> Any:

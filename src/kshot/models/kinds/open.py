@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from kshot.errors import ModelError
+from kshot.models.checkpoint.modules import transformer_folder
 from kshot.models.hf.loading import assemble, check_folder, load_model, pick_device
 from kshot.models.kinds.base import AUTO_CLASSES, KINDS, KindName, Mixable
 from kshot.models.kinds.decoder import Decoder
 from kshot.models.kinds.encoder import Encoder
-from kshot.models.kinds.encoder_folder import load_encoder, transformer_folder
+from kshot.models.kinds.encoder_folder import load_encoder
 from kshot.models.kinds.options import KindOptions
 from kshot.models.kinds.reranker import Reranker
 from kshot.models.kinds.seq2seq import EncoderDecoder

@@ -15,12 +15,11 @@ from kshot.errors import DataError, ModelError
 from kshot.models.embed.sentence import sentence_model
 from kshot.models.folders import check_free, new_folder
 from kshot.models.hf.loading import quiet
+from kshot.models.kinds.encoder import PROMPTS
 from kshot.models.train.fit import OnStep
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_PROMPTS = {"query": ("query",), "passage": ("document", "passage", "corpus")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +240,7 @@ def _vectors(model: Any, texts: list[str], role: str) -> Tensor:
     import torch
 
     prompts = getattr(model, "prompts", None) or {}
-    name = next((name for name in _PROMPTS[role] if name in prompts), model.default_prompt_name)
+    name = next((name for name in PROMPTS[role] if name in prompts), model.default_prompt_name)
     prompt = prompts.get(name) or ""
     features = model.preprocess([prompt + text for text in texts])
     features = {k: v.to(model.device) if hasattr(v, "to") else v for k, v in features.items()}
