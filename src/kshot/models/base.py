@@ -18,7 +18,14 @@ Ints: TypeAlias = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for one conversation, and what it cost. ``text`` has no stop string in it."""
+    """What came back for one conversation, and what it cost. ``text`` has no stop string in it.
+
+    Attributes:
+        calls: Requests that were paid for this reply; 0 for a local model, and for one from the journal.
+        error: Why there is no usable reply, where ``finish_reason`` is ``error``; the text is empty then.
+        cached: Whether it was read from the journal: tokens are those of the first time, ``usd`` is 0.
+        logprobs: Natural logarithms of the probabilities of the likeliest first tokens, where asked for.
+    """
 
     text: str
     prompt_tokens: int = 0
@@ -26,6 +33,9 @@ class Reply:
     finish_reason: Literal["stop", "length", "error"] = "stop"
     calls: int = 0
     usd: float = 0.0
+    error: str = ""
+    cached: bool = False
+    logprobs: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Interactive tasks: one loop for ReAct, SayCan and Reflexion, and the environments behind it."""

@@ -1,0 +1,161 @@
+"""Questions to any language model, answered as replies come: an endpoint, a local model, a script.
+
+``asked`` is what loops over an LLM are written against. An endpoint answers many questions at once and out
+of order; a local model answers them in batches. Either way one bad question never ends the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from kshot.data.example import Conversation, Message
+from kshot.models.base import LanguageModel, Reply
+
+Check: TypeAlias = Callable[[str], str]
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How a reply is drawn. The same question with another ``sample`` is another draw of it.
+
+    Attributes:
+        max_new_tokens: The reply's limit.
+        temperature: 0 is greedy.
+        stop: Strings before which the reply ends.
+        seed: Of the draw, where the model honours one.
+        sample: Index of the draw among several of the same question.
+        logprobs: How many likeliest first tokens are asked for, with their log-probabilities; 0: none.
+    """
+
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    sample: int = 0
+    logprobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One conversation to reply to.
+
+    Attributes:
+        conversation: The last turn is the user's.
+        decoding: How the reply is drawn.
+        step: What it is for, in the counts of usage: ``learn``, ``answer``, ``judge`` ...
+        response_format: The endpoint's, where replies are to be JSON; local models ignore it.
+        check: Reply text to what is wrong with it, in words for the model; empty where it is usable. A reply
+            that is wrong is asked for once more with these words, and then fails.
+    """
+
+    conversation: Conversation
+    decoding: Decoding = Decoding()
+    step: str = "ask"
+    response_format: Mapping[str, Any] | None = None
+    check: Check | None = field(default=None, compare=False)
+
+
+@runtime_checkable
+class Asker(Protocol):
+    """A model that answers many questions at once, each reply as soon as it is there."""
+
+    def ask(self, questions: Iterable[Question]) -> Iterator[tuple[int, Reply]]:
+        """Each question's position and its reply, in the order of the replies, each exactly once.
+
+        A question that cannot be answered gives a reply with ``finish_reason`` ``error`` and its reason.
+        ``check`` is not this method's business (see ``asked``).
+        """
+        ...
+
+
+def asked(model: LanguageModel, questions: Iterable[Question]) -> Iterator[tuple[int, Reply]]:
+    """Replies as they come, checked: one that fails its check is asked for once more, then fails.
+
+    The second request holds the first reply and the check's words. The result's counts are those of both.
+
+    Yields:
+        Position of the question and its reply, each exactly once, in the order in which they are settled.
+
+    Example::
+
+        for position, reply in asked(endpoint, questions):
+            if reply.finish_reason != "error":
+                keep(position, reply.text)
+    """
+    kept: dict[int, Question] = {}
+    again: list[tuple[int, Reply, str]] = []
+    for position, reply in _replies(model, _remembered(questions, kept)):
+        question = kept.pop(position)
+        wrong = _wrong(question, reply)
+        if wrong:
+            again.append((position, reply, wrong))
+            kept[position] = question
+        else:
+            yield position, reply
+    repairs = [_repair(kept[position], reply, wrong) for position, reply, wrong in again]
+    for place, second in _replies(model, repairs):
+        position, first, _ = again[place]
+        yield position, _joined(first, second, _wrong(kept[position], second))
+
+
+def replies(model: LanguageModel, questions: Sequence[Question]) -> list[Reply]:
+    """Checked replies in the order of the questions; see ``asked``."""
+    found: list[Reply | None] = [None] * len(questions)
+    for position, reply in asked(model, questions):
+        found[position] = reply
+    return [Reply("", finish_reason="error", error="no reply came") if r is None else r for r in found]
+
+
+def _remembered(questions: Iterable[Question], kept: dict[int, Question]) -> Iterator[Question]:
+    for position, question in enumerate(questions):
+        kept[position] = question
+        yield question
+
+
+def _wrong(question: Question, reply: Reply) -> str:
+    if question.check is None or reply.finish_reason == "error":
+        return ""
+    return question.check(reply.text)
+
+
+def _repair(question: Question, reply: Reply, wrong: str) -> Question:
+    turns = (Message("assistant", reply.text or "(empty)"), Message("user", wrong))
+    return replace(question, conversation=(*question.conversation, *turns))
+
+
+def _joined(first: Reply, second: Reply, wrong: str) -> Reply:
+    """The second reply with the costs of both; failed where it is wrong too."""
+    joined = replace(
+        second,
+        prompt_tokens=first.prompt_tokens + second.prompt_tokens,
+        completion_tokens=first.completion_tokens + second.completion_tokens,
+        calls=first.calls + second.calls,
+        usd=first.usd + second.usd,
+        cached=first.cached and second.cached,
+    )
+    if wrong and second.finish_reason != "error":
+        return replace(joined, text="", finish_reason="error", error=f"unusable twice: {wrong}")
+    return joined
+
+
+def _replies(model: LanguageModel, questions: Iterable[Question]) -> Iterator[tuple[int, Reply]]:
+    """From an ``Asker`` as they come; else batch by batch, equal decodings together."""
+    if isinstance(model, Asker):
+        yield from model.ask(questions)
+        return
+    numbered = enumerate(questions)
+    while batch := list(islice(numbered, BATCH)):
+        for decoding in dict.fromkeys(question.decoding for _, question in batch):
+            members = [(position, q) for position, q in batch if q.decoding == decoding]
+            found = model.generate(
+                [question.conversation for _, question in members],
+                max_new_tokens=decoding.max_new_tokens,
+                temperature=decoding.temperature,
+                seed=decoding.seed + decoding.sample,
+                stop=decoding.stop,
+            )
+            yield from zip((position for position, _ in members), found, strict=True)
