@@ -106,6 +106,10 @@ class Task:
         """The same task with other systems to compare."""
         return replace(self, settings=self.settings.with_systems(names))
 
+    def with_sections(self, **sections: Mapping[str, Any]) -> Task:
+        """The same rows with other settings of whole sections, such as ``panda={"k": 3}``."""
+        return replace(self, settings=self.settings.with_sections(**sections))
+
     def splits(self) -> tuple[Split, ...]:
         """One split with a test file; else repeated k-fold over the shots, repeat by repeat.
 

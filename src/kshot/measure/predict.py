@@ -54,7 +54,7 @@ def predict(
     asked = [unanswered(row) for row in rows]
     if isinstance(model, Classifier):
         found = _classify(model, asked)
-    elif isinstance(model, LossModel) and (options := _closed_answers(asked, template)) is not None:
+    elif isinstance(model, LossModel) and (options := closed_answers(asked, template)) is not None:
         found = _choose(system, model, asked, options, normalise)
     else:
         stop = template.stop(shots)
@@ -73,7 +73,11 @@ def unanswered(row: Example) -> Example:
     return replace(row, answer="", reasoning=None, source=None, tests=None)
 
 
-def _closed_answers(rows: Sequence[Example], template: Template) -> list[tuple[str, ...]] | None:
+def closed_answers(rows: Sequence[Example], template: Template) -> list[tuple[str, ...]] | None:
+    """What each row may be answered, as a reply would state it: labels or letters; None where that is open.
+
+    >>> closed_answers([Example("2 + 2?", "")], Template())
+    """
     if template.reasoning == "answer_last":
         return None  # the answer stands behind reasoning that the model has to write first
     if template.kind == "classification" and template.labels:

@@ -16,7 +16,7 @@ from kshot.measure.statistics import Comparison, compare_predictions, holm, scor
 from kshot.pipeline.answers import Outcome, judged_rows
 from kshot.report.result import SystemResult
 
-REFERENCES = ("zero-shot", "majority")
+REFERENCES = ("zero-shot", "LLM: zero-shot", "majority")
 ORACLE = "oracle: best adapter on the test"
 
 
@@ -36,7 +36,7 @@ def answers_of(task: Task, rows: Sequence[Example]) -> list[str]:
 
 
 def reference_of(outcomes: Sequence[Outcome]) -> str | None:
-    """The system that differences refer to: zero-shot, or majority where no model is at hand."""
+    """The system that differences refer to: zero-shot, the LLM's where there is no base; else majority."""
     names = {outcome.recipe.name for outcome in outcomes}
     return next((name for name in REFERENCES if name in names), None)
 

@@ -95,7 +95,7 @@ def check_metric_fits(task: Task) -> None:
 
 
 def leaving(settings: TaskFile) -> Sequence[str]:
-    """What this run asks of other machines, in words; rows themselves never leave with today's systems."""
+    """What this run asks of other machines, in words; rows leave only with an LLM behind an endpoint."""
     named: list[tuple[str, str]] = []
     if settings.model is not None and settings.model.base is not None:
         named.append(("base model", settings.model.base))
@@ -108,7 +108,9 @@ def leaving(settings: TaskFile) -> Sequence[str]:
     if settings.knowledge.expert:
         named.append(("expert", settings.knowledge.expert))
     resolved = [(what, settings.resolve(place)) for what, place in named]
-    return [
+    llm = settings.knowledge.llm
+    rows = [] if llm is None else [f"shots and test rows, asked of {llm.model} at {llm.base_url}"]
+    return rows + [
         f"the name of the {what} {place!r}, asked of the model hub (no rows)"
         for what, place in resolved
         if not isinstance(place, Path)
@@ -116,15 +118,14 @@ def leaving(settings: TaskFile) -> Sequence[str]:
 
 
 def _unused(settings: TaskFile) -> list[Refused]:
-    unused = []
-    if settings.knowledge.llm is not None:
-        unused.append(
-            Refused("knowledge: llm", "no system of this version asks an endpoint; nothing is sent to it")
-        )
-    limits = idle_limits(settings)
-    return unused + [Refused(f"budget: {name}", "no system of this version is paid by it") for name in limits]
+    return [
+        Refused(f"budget: {name}", "no LLM behind an endpoint is named, so nothing is paid by it")
+        for name in idle_limits(settings)
+    ]
 
 
 def idle_limits(settings: TaskFile) -> list[str]:
-    """The limits that bind nothing yet, since no system of this version is paid by call or token."""
+    """The limits that bind nothing, since no endpoint is asked."""
+    if settings.knowledge.llm is not None:
+        return []
     return [name for name in ("calls", "tokens", "usd") if getattr(settings.budget, name) is not None]

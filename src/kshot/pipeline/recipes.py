@@ -18,6 +18,9 @@ from kshot.models.bank import BankEntry
 from kshot.models.base import System
 from kshot.pipeline.blend_build import blend_inputs, blend_system, lacking
 from kshot.pipeline.blends import BLENDS, Blend
+from kshot.pipeline.panda.llm import llm_identity
+from kshot.pipeline.panda.systems import lacking_panda, panda_inputs, panda_system
+from kshot.pipeline.panda.table import DISHES, Dish
 from kshot.pipeline.soups.system import lacking_soup, soup_inputs, soup_system
 from kshot.pipeline.soups.table import SOUPS, Soup
 from kshot.pipeline.workbench import Workbench
@@ -26,6 +29,7 @@ from kshot.runs import file_hash, folder_bytes
 Shots: TypeAlias = tuple[Example, ...]
 Build: TypeAlias = Callable[[Workbench, Shots, Path], System]
 BEST = "best adapter on the shots"
+LLM_ZERO_SHOT = "LLM: zero-shot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ def table(bench: Workbench) -> tuple[Recipe, ...]:
     has_bank, knowledge = bool(bench.settings.knowledge.adapters), bench.settings.knowledge
     blends = [blend for blend in BLENDS if knowledge.any and (has_bank or blend.experts == "none")]
     soups = tuple(_soup_recipe(soup, has_bank) for soup in SOUPS if has_bank or knowledge.models)
-    return fixed + models + adapters + (best if has_bank else ()) + soups + tuple(map(_blend_recipe, blends))
+    others = soups + tuple(map(_blend_recipe, blends)) + _asking_the_llm(bench)
+    return fixed + models + adapters + (best if has_bank else ()) + others
 
 
 def missing(recipe: Recipe, bench: Workbench) -> str | None:
@@ -232,6 +237,41 @@ def _soup_recipe(soup: Soup, has_bank: bool) -> Recipe:
         ablation=soup.ablation,
         lacking=lacking_soup,
     )
+
+
+def _asking_the_llm(bench: Workbench) -> tuple[Recipe, ...]:
+    """PANDA, and the plain ways to ask an LLM that is not the base model."""
+    named = bench.settings.knowledge.llm is not None
+    needs = frozenset({"embedder"} if named else {"embedder", "model"})
+    plain = (
+        Recipe(LLM_ZERO_SHOT, "baseline", _llm_zero_shot, uses_shots=False),
+        Recipe("LLM: shots in the prompt", "baseline", _llm_shots, weight=2.0),
+        Recipe("LLM: nearest shots in the prompt", "baseline", _llm_nearest, needs, row_prompts=True),
+    )
+    rows = tuple(replace(recipe, identity=llm_identity) for recipe in plain) if named else ()
+    return rows + tuple(_dish_recipe(dish, needs) for dish in DISHES)
+
+
+def _dish_recipe(dish: Dish, needs: frozenset[str]) -> Recipe:
+    def build(bench: Workbench, shots: Shots, artifact: Path) -> System:
+        return panda_system(bench, shots, artifact, dish=dish)
+
+    recipe = Recipe(dish.name, "panda", build, needs, row_prompts=True, lacking=lacking_panda)
+    return replace(recipe, identity=lambda bench: panda_inputs(bench, dish))
+
+
+def _llm_zero_shot(bench: Workbench, shots: Shots, artifact: Path) -> System:
+    return replace(baselines.zero_shot(bench.llm, bench.template), name=LLM_ZERO_SHOT, note=bench.llm.id)
+
+
+def _llm_shots(bench: Workbench, shots: Shots, artifact: Path) -> System:
+    found = baselines.shots_in_prompt(bench.llm, shots, bench.template, fits=lambda turns: True)
+    return replace(found, name=f"LLM: {found.name}")
+
+
+def _llm_nearest(bench: Workbench, shots: Shots, artifact: Path) -> System:
+    found = baselines.nearest_in_prompt(bench.llm, shots, bench.template, embedder=bench.embedder)
+    return replace(found, name=f"LLM: {found.name}")
 
 
 def _model_recipe(named: str) -> Recipe:

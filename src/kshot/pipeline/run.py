@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kshot.data.formats import write_examples
 from kshot.data.task import Task
-from kshot.errors import InputError, ModelError
+from kshot.errors import BudgetError, InputError, ModelError
 from kshot.pipeline.answers import Outcome, judged_rows, outcome
 from kshot.pipeline.assemble import assemble
 from kshot.pipeline.evaluate import answers_of
@@ -104,7 +104,7 @@ def _outcomes(task: Task, bench: Workbench, plan: Plan, begun: float) -> tuple[l
         bench.run.event("system", name=recipe.name, share=round(done / total, 4), usd=usd)
         try:
             outcomes.append(outcome(task, bench, recipe))
-        except InputError as error:
+        except (InputError, BudgetError) as error:
             failed.append(Refused(recipe.name, str(error)))
         done += recipe.weight
     if not outcomes:

@@ -19,7 +19,7 @@ from kshot.measure.contamination import guard
 from kshot.measure.scores import BankScores, score_bank
 from kshot.models.bank import Bank, BankEntry
 from kshot.models.bank.audit import Audit
-from kshot.models.base import Classifier, Embedder
+from kshot.models.base import Classifier, Embedder, LanguageModel
 from kshot.models.embed.remember import RememberingEmbedder
 from kshot.pipeline.open_pool import EmbeddedPool, dataset_files, pool_of, protected_rows
 from kshot.runs import Run, file_hash
@@ -236,6 +236,11 @@ class Workbench:
         kept = guard(rows, groups, template_texts=words).selection.kept
         return tuple(rows[place] for place in kept)
 
+    def without_test_rows(self, rows: Sequence[Example]) -> tuple[Example, ...]:
+        """The rows that do not ask exactly what a test row asks."""
+        asked = {row.question for row in self._protected().get("test", ())}
+        return tuple(row for row in rows if row.question not in asked)
+
     @cached_property
     def protected_identity(self) -> str:
         """A hash of the rows that ``unseen`` and ``pool`` keep out."""
@@ -253,16 +258,31 @@ class Workbench:
     @cached_property
     def expert_classifier(self) -> Classifier:
         """The expert classifier that the task file names."""
-        from kshot.models.classifier.transformers_classifier import TransformersClassifier
-
         named = self.settings.knowledge.expert
         if named is None:
             raise ModelError("the task file names no expert; add `knowledge: {expert: FOLDER}`")
+        return self.classifier(named)
+
+    def classifier(self, named: str) -> Classifier:
+        """A classifier by folder or hub id, whose labels are the task's.
+
+        Raises:
+            ModelError: It cannot be used, or has a label that is none of the task's.
+        """
+        from kshot.models.classifier.transformers_classifier import TransformersClassifier
+
         found = TransformersClassifier.load(str(self.settings.resolve(named)))
         if foreign := sorted(set(found.labels) - set(self.template.labels)):
             known = ", ".join(self.template.labels) or "none"
             raise ModelError(f"{named}: its label {foreign[0]!r} is none of the task's ({known}); rename it")
         return found
+
+    @cached_property
+    def llm(self) -> LanguageModel:
+        """The LLM that the task file names; the base model where it names none."""
+        from kshot.pipeline.panda.llm import llm_of
+
+        return llm_of(self)
 
     def fits_with_target(self, row: Example) -> bool:
         """Whether a row of the task and what it should be replied fit into the base model's positions."""

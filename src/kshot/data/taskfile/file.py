@@ -24,6 +24,7 @@ from kshot.data.taskfile.settings import (
     KnowledgeSection,
     MixtureSection,
     ModelSection,
+    PandaSection,
     ReportSection,
     Section,
     TaskSection,
@@ -71,6 +72,7 @@ class TaskFile(Section):
     data: DataSection = DataSection()
     mixture: MixtureSection = MixtureSection()
     cocktail: CocktailSection = CocktailSection()
+    panda: PandaSection = PandaSection()
     systems: Texts = Field(default=(), description="The systems to compare; default: all that can be built")
     budget: BudgetSection = BudgetSection()
     report: ReportSection = ReportSection()
@@ -142,6 +144,17 @@ class TaskFile(Section):
     def with_systems(self, names: tuple[str, ...]) -> TaskFile:
         """The same settings with other systems to compare, as a command line may ask for."""
         data = self.model_dump(exclude_unset=True) | {"systems": names}
+        return _checked(data, self._tree, self._path)
+
+    def with_sections(self, **sections: Mapping[str, Any]) -> TaskFile:
+        """The same settings with values of whole sections replaced, as a command line may ask for.
+
+        Raises:
+            TaskError: A value is out of range.
+        """
+        data = self.model_dump(exclude_unset=True)
+        for name, values in sections.items():
+            data[name] = data.get(name, {}) | dict(values)
         return _checked(data, self._tree, self._path)
 
     def with_labels(self, labels: tuple[str, ...]) -> TaskFile:

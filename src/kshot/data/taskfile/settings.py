@@ -65,6 +65,7 @@ def _label_names(labels: tuple[str, ...]) -> tuple[str, ...]:
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 Seed: TypeAlias = Annotated[int, Field(ge=0)]
 Limit: TypeAlias = Annotated[float, Field(gt=0)]
+Price: TypeAlias = Annotated[float, Field(ge=0)]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 # YAML has lists only; everything else is strict: no text becomes a number, no number a text.
 Texts: TypeAlias = Annotated[tuple[Text, ...], Field(strict=False)]
@@ -146,6 +147,9 @@ class EndpointSection(Section):
     base_url: Annotated[str, AfterValidator(_endpoint_url)]
     model: Text
     api_key_env: Annotated[str, AfterValidator(_variable_name)] | None = None
+    concurrency: Count = Field(default=16, description="Requests in flight at most; it adapts to 429s")
+    prompt_usd: Price | None = Field(default=None, description="USD per million tokens of the prompt")
+    completion_usd: Price | None = Field(default=None, description="USD per million tokens of the reply")
 
 
 class KnowledgeSection(Section):
@@ -249,4 +253,23 @@ class CocktailSection(Section):
     )
     search_evaluations: Count = Field(
         default=200, description="How often `searched soup` measures a mix on the shots"
+    )
+
+
+class PandaSection(Section):
+    """How an expert's preferences become insights in the LLM's prompt (arXiv 2402.12835)."""
+
+    expert: Literal["auto", "classifier", "gold"] = Field(
+        default="auto", description="Who prefers; auto: the expert classifier that is named, else the labels"
+    )
+    prompts: Literal["auto", "standard", "bare"] = Field(
+        default="auto", description="Wording; auto: bare on the miniature, else standard"
+    )
+    heuristic: Literal["top1", "top2", "top3", "far", "last"] = "top2"
+    gold: Literal["keep", "flag", "drop", "gold_first"] = Field(
+        default="flag", description="What happens where the expert contradicts a label"
+    )
+    k: Count = Field(default=6, description="Insights in a prompt")
+    floor: Annotated[float, Field(ge=-1, le=1)] | None = Field(
+        default=None, description="Insights whose cosine with the row is below it stay out"
     )

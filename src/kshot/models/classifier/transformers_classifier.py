@@ -19,6 +19,8 @@ from kshot.models.hf.positions import position_limit
 
 __all__ = ["EmbeddingHead", "MajorityClassifier", "TransformersClassifier"]
 
+_FEWEST_TOKENS = 8  # special tokens and a word or two
+
 
 @final
 class TransformersClassifier:
@@ -30,17 +32,33 @@ class TransformersClassifier:
         expert.labels, expert.predict_proba(["what a day"])
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, id: str, batch: int = 32) -> None:  # noqa: A002
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        id: str,  # noqa: A002
+        batch: int = 32,
+        max_tokens: int | None = None,
+    ) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._id = id
         self._batch = batch
         self._labels = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
-        self._limit = min(position_limit(model.config), tokenizer.model_max_length)
+        self._chosen = max_tokens is not None
+        longest = min(position_limit(model.config), tokenizer.model_max_length)
+        self._limit = longest if max_tokens is None else min(longest, max_tokens)
 
     @classmethod
     def load(
-        cls, path_or_id: str | Path, *, revision: str | None = None, device: str = "auto", batch: int = 32
+        cls,
+        path_or_id: str | Path,
+        *,
+        revision: str | None = None,
+        device: str = "auto",
+        batch: int = 32,
+        max_tokens: int | None = None,
     ) -> TransformersClassifier:
         """A classifier from a folder or the hub; safetensors only, no remote code.
 
@@ -49,10 +67,14 @@ class TransformersClassifier:
             revision: Of the hub.
             device: ``auto`` is the first of cuda, mps, cpu.
             batch: Rows at a time, where all are as long as the longest; short ones go together in more.
+            max_tokens: Where longer texts are cut; None: where the model ends. (PANDA's release: 128.)
 
         Raises:
-            ModelError: The folder cannot be used, or the model does not choose one of several classes.
+            ModelError: The folder cannot be used, the model does not choose one of several classes, or
+                ``max_tokens`` is below 8.
         """
+        if max_tokens is not None and max_tokens < _FEWEST_TOKENS:
+            raise ModelError(f"max_tokens is {max_tokens}, expected at least {_FEWEST_TOKENS}")
         folder = resolved(path_or_id, revision=revision)
         check_folder(folder)
         on = pick_device(device)
@@ -66,7 +88,8 @@ class TransformersClassifier:
                 "a model that chooses one of two or more classes"
             )
         digest = folder_hash(folder, str(model.dtype), on.type)
-        return cls(model, tokenizer, id=f"{path_or_id}@{digest}", batch=batch)
+        cut = "" if max_tokens is None else f":{max_tokens}"
+        return cls(model, tokenizer, id=f"{path_or_id}@{digest}{cut}", batch=batch, max_tokens=max_tokens)
 
     @property
     def id(self) -> str:
@@ -79,15 +102,14 @@ class TransformersClassifier:
         return self._labels
 
     def predict_proba(self, texts: Sequence[str]) -> Floats:
-        """(N, C) probabilities. Texts longer than the model are cut at the end, with one warning."""
+        """(N, C) probabilities. Texts longer than the limit are cut at the end, with one warning."""
         if not texts:
             return np.zeros((0, len(self._labels)), dtype=np.float32)
         lengths = [len(ids) for ids in self._tokenizer(list(texts), verbose=False)["input_ids"]]
         longer = sum(length > self._limit for length in lengths)
         if longer:
-            message = (
-                f"{self._id}: {longer} of {len(texts)} texts are cut to the model's {self._limit} tokens"
-            )
+            whose = "" if self._chosen else "the model's "
+            message = f"{self._id}: {longer} of {len(texts)} texts are cut to {whose}{self._limit} tokens"
             warnings.warn(message, stacklevel=2)
         capped = [min(length, self._limit) for length in lengths]
         rows = 1 if self._tokenizer.pad_token is None else self._batch

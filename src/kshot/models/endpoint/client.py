@@ -1,0 +1,96 @@
+"""One HTTP request to an endpoint, through the openai client, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, final
+
+from kshot.models.endpoint.options import is_loopback
+from kshot.models.endpoint.reading import Received, Trouble, read_reply, read_status
+
+if TYPE_CHECKING:
+    import httpx2
+
+CONNECT_S = 15.0
+# nothing that the environment adds to openai's requests goes to a server it was not meant for
+SENT = frozenset(
+    {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "transfer-encoding"}
+)
+
+
+@final
+class Client:
+    """Sends requests to one base URL; lives in one event loop.
+
+    Retries and waits are not its business. Of the environment only the proxies count, and never for an
+    address of this machine; a redirect is not followed, as the key would travel with it.
+    """
+
+    def __init__(self, base_url: str, *, api_key: str, timeout_s: float, concurrency: int) -> None:
+        import httpx2
+        import openai
+
+        self._key = api_key
+        self._timeout_s = timeout_s
+        self._response = httpx2.Response
+        self._errors = openai
+        self._unsent = (
+            httpx2.ConnectError,
+            httpx2.ConnectTimeout,
+            httpx2.ProxyError,
+            httpx2.UnsupportedProtocol,
+        )
+        http = httpx2.AsyncClient(
+            trust_env=not is_loopback(base_url),
+            follow_redirects=False,
+            limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+            timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S)),
+            event_hooks={"request": [self._only_ours]},
+        )
+        self._client = openai.AsyncOpenAI(
+            base_url=base_url, api_key=api_key, max_retries=0, http_client=http, timeout=http.timeout
+        )
+
+    async def send(self, body: dict[str, Any]) -> Received | Trouble:
+        """One attempt at ``/chat/completions``; every way in which it may end is a value."""
+        errors = self._errors
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._client.post(
+                    "/chat/completions", body=body, cast_to=self._response, options={"max_retries": 0}
+                )
+        except (TimeoutError, errors.APITimeoutError) as error:
+            if isinstance(error.__cause__, self._unsent):
+                return Trouble("unsent", f"no connection within {CONNECT_S:g} s")
+            return Trouble("lost", f"no reply within {self._timeout_s:g} s")
+        except errors.APIConnectionError as error:
+            told = self._plain(f"{type(error.__cause__).__name__}: {error.__cause__}")
+            return Trouble("unsent" if isinstance(error.__cause__, self._unsent) else "lost", told)
+        except errors.APIStatusError as error:
+            found = error.response
+            return self._clean(read_status(found.status_code, found.headers, found.content))
+        if response.status_code != 200:
+            return self._clean(read_status(response.status_code, response.headers, response.content))
+        return self._clean(read_reply(response.content, body.get("stop", ())))
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._client.close()
+
+    async def _only_ours(self, request: httpx2.Request) -> None:
+        for name in list(request.headers):
+            if name not in SENT:
+                del request.headers[name]
+        request.headers["user-agent"] = "kshot"
+        request.headers["authorization"] = f"Bearer {self._key}"
+
+    def _clean(self, found: Received | Trouble) -> Received | Trouble:
+        """Words of the endpoint without the key, which some repeat."""
+        if isinstance(found, Received) or self._key == "none" or self._key not in found.told:
+            return found
+        return Trouble(
+            found.kind, self._plain(found.told), found.wait_s, found.status, found.code, found.tokens
+        )
+
+    def _plain(self, text: str) -> str:
+        return text if self._key == "none" else text.replace(self._key, "[secret]")

@@ -1,0 +1,18 @@
+"""Models that are none: a scripted one, and a real HTTP server that speaks the chat API with faults."""
+
+from kshot.models.fake.faults import Faults
+from kshot.models.fake.ledger import Event, Recorded, canonical
+from kshot.models.fake.replies import FakeReply, request_text
+from kshot.models.fake.scripted import ScriptedModel
+from kshot.models.fake.server import FakeServer
+
+__all__ = [
+    "Event",
+    "FakeReply",
+    "FakeServer",
+    "Faults",
+    "Recorded",
+    "ScriptedModel",
+    "canonical",
+    "request_text",
+]

@@ -1,0 +1,161 @@
+"""``kshot panda learn``: which rows are learned from, by whom, and what it will cost."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from kshot.data.example import Example
+from kshot.data.formats import read_examples
+from kshot.data.selection import Selection
+from kshot.data.task import Task
+from kshot.errors import InputError
+from kshot.methods.panda.learn import STEP, learning_decoding
+from kshot.methods.panda.learning_rows import by_margin, diverse, first, stratified
+from kshot.methods.panda.pairs import pair_of
+from kshot.methods.panda.records import Preference
+from kshot.models.asking import Question
+from kshot.models.endpoint import Endpoint
+from kshot.pipeline.panda.expert import Expert, expert_name, open_expert
+from kshot.pipeline.panda.learn_pool import LearnedPool, Learning, learn_pool, lessons_of, prompts_of
+from kshot.pipeline.workbench import Workbench
+from kshot.runs import Listener, Run, silent
+
+Choose: TypeAlias = Literal["first", "stratified", "margin", "diverse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnJob:
+    """What to learn from.
+
+    Attributes:
+        expert: ``gold``, ``head``, an adapter of the bank, a folder or a hub id; None as the task says.
+        expert_rows: Labelled rows that ``head`` learns on; the shots where none are given.
+        rows: Further rows to learn from, labelled or not, in place of the shots.
+        n: How many of them; None takes all.
+        choose: By which rule.
+    """
+
+    learning: Learning = field(default_factory=Learning)
+    expert: str | None = None
+    expert_rows: Path | None = None
+    rows: Path | None = None
+    n: int | None = None
+    choose: Choose = "stratified"
+
+
+def learn_from_task(task: Task, out: Path, job: LearnJob, *, listener: Listener) -> LearnedPool:
+    """Learns a pool from a task's shots, or from rows of a file; goes on where an earlier call stopped.
+
+    Raises:
+        InputError: The rows, the expert or the LLM cannot be used.
+        BudgetError: A limit was reached; the pool holds what was learned.
+    """
+    bench = bench_of(task)
+    rows, expert, left_out = _parts(bench, job)
+    try:
+        learned = learn_pool(bench, rows, expert, out=out, learning=job.learning, listener=listener)
+    finally:
+        close(bench)
+    return LearnedPool(learned.pool, (*left_out, *learned.dropped), learned.new)
+
+
+def planned_questions(task: Task, job: LearnJob) -> tuple[Workbench, list[Question]]:
+    """What ``learn_from_task`` would ask the LLM: for an estimate before the first request.
+
+    The expert is asked (it is local and free); the LLM is asked only for the rivals of open answers.
+    """
+    bench = bench_of(task)
+    rows, expert, _ = _parts(bench, job)
+    lessons, _ = lessons_of(rows, expert.prefer(rows), job.learning)
+    if job.learning.render == "preference":
+        return bench, []
+    prompts = prompts_of(bench)
+    found = []
+    for lesson in lessons:
+        pair = pair_of(lesson.preference, job.learning.heuristic)
+        conversation, _ = prompts.explain(lesson.row, pair.preferred, pair.rivals, ask=job.learning.ask)
+        found.append(Question(conversation, learning_decoding(lesson), STEP))
+    return bench, found
+
+
+def estimated(task: Task, job: LearnJob) -> dict[str, Any]:
+    """How many questions, how many of them are in the journal, tokens and money at most."""
+    bench, questions = planned_questions(task, job)
+    try:
+        if not isinstance(bench.llm, Endpoint):
+            return {"questions": len(questions), "answered by": bench.llm.id}
+        found = bench.llm.estimate(questions)
+        return {"answered by": bench.llm.id, **asdict(found)}
+    finally:
+        close(bench)
+
+
+def bench_of(task: Task) -> Workbench:
+    """A workbench that keeps nothing on the disk."""
+    return Workbench(task, Run(Path(tempfile.gettempdir()) / "kshot-none", listener=silent))
+
+
+def close(bench: Workbench) -> None:
+    """Ends what a workbench has opened: an endpoint's connections and its journal."""
+    llm = vars(bench).get("llm")
+    if llm is not None and hasattr(llm, "close"):
+        llm.close()
+
+
+def _parts(bench: Workbench, job: LearnJob) -> tuple[list[Example], Expert, list[tuple[str, str]]]:
+    learned_on: Sequence[Example] = ()
+    if job.expert_rows is not None:
+        learned_on = bench.unseen(read_examples(job.expert_rows).examples)
+    expert = open_expert(bench, job.expert or expert_name(bench), learned_on=learned_on)
+    if job.rows is None:
+        rows: Sequence[Example] = bench.labelled
+    else:
+        rows = read_examples(job.rows, labelled=False).examples
+    if not rows:
+        raise InputError(f"{job.rows}: there is no row to learn from")
+    free = bench.without_test_rows(rows)
+    kept_texts = {row.prompt for row in free}
+    left_out = [(row.prompt, "equals a test row") for row in rows if row.prompt not in kept_texts]
+    if not free:
+        raise InputError("every row equals a test row; nothing is learned from those")
+    return _chosen(bench, list(free), expert, job), expert, left_out
+
+
+def _chosen(bench: Workbench, rows: list[Example], expert: Expert, job: LearnJob) -> list[Example]:
+    if job.n is None or job.n >= len(rows):
+        return rows
+    return [rows[place] for place in _selection(bench, rows, expert, job).kept]
+
+
+def _selection(bench: Workbench, rows: list[Example], expert: Expert, job: LearnJob) -> Selection:
+    most = job.n or len(rows)
+    if job.choose == "first":
+        return first(len(rows), most=most)
+    if job.choose == "diverse":
+        vectors = [bench.embedder.encode([row.prompt for row in some]) for some in (rows, bench.labelled)]
+        return diverse(*vectors, most=most)
+    preferences = expert.prefer(rows)
+    if job.choose == "margin":
+        return by_margin([sorted_shares(found) for found in preferences], most=most)
+    labels = [row.answer for row in rows]
+    if not all(labels):  # unlabelled rows: the expert's answers are the strata
+        labels = [found.top.answer for found in preferences]
+    return stratified(labels, label_names=bench.template.labels or sorted(set(labels)), most=most)
+
+
+def sorted_shares(preference: Preference) -> tuple[float, float]:
+    """The probabilities of the first two answers.
+
+    Raises:
+        InputError: The expert gives none.
+    """
+    shares = [candidate.probability for candidate in preference.candidates[:2]]
+    if shares[0] is None or (len(shares) > 1 and shares[1] is None):
+        raise InputError(
+            f"the expert ({preference.expert.kind}) gives no probabilities, so there is no margin"
+        )
+    return shares[0], (shares[1] or 0.0) if len(shares) > 1 else 0.0

@@ -1,0 +1,163 @@
+"""What every condition and ablation of a PANDA evaluation stands on: one task, one LLM, one encoder, one pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from kshot.data.example import Example, normalised
+from kshot.data.template import Template
+from kshot.methods.panda.answer import Answered, Reader, answer
+from kshot.methods.panda.cascade import ExpertAnswers
+from kshot.methods.panda.learn import Lesson, NotLearned, learn
+from kshot.methods.panda.pool import InsightPool
+from kshot.methods.panda.records import Heuristic, Insight
+from kshot.methods.panda.retrieve import Retrieval, Retriever
+from kshot.methods.panda.seams import Ask, Prompts, Setting
+from kshot.models.base import Embedder, LanguageModel
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of an evaluation.
+
+    Attributes:
+        metric: As ``kshot.measure.metrics.evaluate``.
+        pool: Learned from ``lessons``, or from nothing that is known any more.
+        lessons: What the pool was learned from; by default they are rebuilt from the pool, which does for
+            rows without choices, history or system turn.
+        labelled: Rows with answers that are no test rows: random examples come from them.
+        held_out: Shots that the pool was not learned from; usefulness is measured on them.
+        retrieval: How insights are chosen.
+        setting: Shots and reasoning; its ``render`` is that of the conditions ``real`` and of all controls.
+        expert: Rows to the expert's answers; None where the labels are the expert.
+        seed: Of every draw.
+        progress: Told of each condition how many rows are answered, and of how many.
+    """
+
+    template: Template
+    metric: str
+    model: LanguageModel
+    prompts: Prompts
+    embedder: Embedder
+    pool: InsightPool
+    lessons: tuple[Lesson, ...] = ()
+    labelled: tuple[Example, ...] = ()
+    held_out: tuple[Example, ...] = ()
+    retrieval: Retrieval = Retrieval()
+    setting: Setting = Setting(render="insight")
+    heuristic: Heuristic = "top2"
+    ask: Ask = "reason"
+    expert: ExpertAnswers | None = None
+    seed: int = 0
+    progress: Progress | None = None
+
+    def gold(self, rows: Sequence[Example]) -> list[str]:
+        """The right answers as replies state them."""
+        return [self.template.gold(row) for row in rows]
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Of a classification task; None elsewhere."""
+        return self.template.labels or None
+
+
+def parts_for(parts: Parts, rows: Sequence[Example]) -> tuple[Parts, tuple[str, ...]]:
+    """Parts that hold nothing of the rows to be judged, with lessons; and what was taken out, in sentences.
+
+    Insights, lessons and labelled rows whose text equals that of a judged row are left out. Texts are
+    compared normalised.
+
+    Example::
+
+        parts, notes = parts_for(parts, task.test)
+    """
+    judged = {normalised(row.prompt) for row in rows}
+    kept = [one for one in parts.pool if normalised(one.key) not in judged]
+    lessons = parts.lessons or lessons_of_pool(kept)
+    clean = [one for one in lessons if normalised(one.row.prompt) not in judged]
+    labelled, held_out = (
+        tuple(row for row in side if normalised(row.prompt) not in judged)
+        for side in (parts.labelled, parts.held_out)
+    )
+    notes = []
+    if len(kept) < len(parts.pool):
+        count = len(parts.pool) - len(kept)
+        notes.append(f"{count} of {len(parts.pool)} insights were left out: their text is that of a test row.")
+    pool = InsightPool(kept, parts.pool.header) if notes else parts.pool
+    found = replace(parts, pool=pool, lessons=tuple(clean), labelled=labelled, held_out=held_out)
+    return found, tuple(notes)
+
+
+def lessons_of_pool(insights: Iterable[Insight]) -> tuple[Lesson, ...]:
+    """The lessons that insights were learned from, as far as records tell: text, ranking, key, order.
+
+    Records without a ranking give none.
+
+    Example::
+
+        lessons_of_pool(InsightPool.load("pools/irony"))
+    """
+    return tuple(
+        Lesson(Example(one.preference.text, one.preference.gold or ""), one.preference, one.row, one.key)
+        for one in insights
+        if one.preference is not None
+    )
+
+
+def learned(
+    parts: Parts, lessons: Sequence[Lesson], *, heuristic: Heuristic | None = None, name: str = "learn"
+) -> tuple[tuple[Insight, ...], int]:
+    """Insights of these lessons by the same LLM and wording, and how many lessons gave none.
+
+    Example::
+
+        insights, failed = learned(parts, lessons, heuristic="far")
+    """
+    found: list[Insight] = []
+    failed = 0
+    outcomes = learn(
+        parts.model, lessons, prompts=parts.prompts, heuristic=heuristic or parts.heuristic, ask=parts.ask
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, NotLearned):
+            failed += 1
+        else:
+            found.append(outcome)
+        if parts.progress is not None:
+            parts.progress(name, len(found) + failed, len(lessons))
+    return tuple(found), failed
+
+
+def reader_of(
+    parts: Parts,
+    insights: Sequence[Insight] | None,
+    *,
+    setting: Setting | None = None,
+    retrieval: Retrieval | None = None,
+) -> Reader:
+    """How rows are put with these insights to choose from; None: with no retrieval at all.
+
+    Example::
+
+        reader_of(parts, parts.pool.insights, setting=replace(parts.setting, render="both"))
+    """
+    found = None
+    if insights is not None:
+        pool = InsightPool(insights, parts.pool.header)
+        found = Retriever(pool, parts.embedder, retrieval or parts.retrieval)
+    return Reader(parts.prompts, found, shots=parts.labelled, setting=setting or parts.setting)
+
+
+def answered(parts: Parts, rows: Sequence[Example], reader: Reader, *, name: str) -> list[Answered]:
+    """The outcome of each row, with progress under ``name``; calls count as step ``answer``."""
+    tell = parts.progress
+
+    def on_answer(done: int, of: int) -> None:
+        if tell is not None:
+            tell(name, done, of)
+
+    return answer(parts.model, rows, reader, on_answer=on_answer)

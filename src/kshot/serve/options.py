@@ -1,0 +1,90 @@
+"""How the proxy adapts and forwards requests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from kshot.errors import InputError
+from kshot.methods.panda.seams import Render
+
+Place: TypeAlias = Literal["user", "system"]
+QueryFrom: TypeAlias = Literal["last-user", "all-user"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyOptions:
+    """How the proxy adapts and forwards requests.
+
+    Attributes:
+        place: Where the insights stand: before the last user message's text, or at the end of the first
+            system message (a new one, where there is none).
+        query_from: Which text is compared with the pool: the last user message's, or all of them.
+        render: What is shown of an insight.
+        answers: How many of the expert's ranked answers a ``preference`` shows, 1 to 3.
+        api_key_env: The environment variable whose key goes to the upstream in place of the client's own.
+        largest_mb: A longer request body is refused; in megabytes.
+        patience_s: Seconds that the upstream may be silent.
+        trace: Whether each request's insights are told to ``log``: ids and scores, no contents.
+        local_only: Whether requests are refused that a web page of another site sends (see ``guard``).
+        log: Is told one line at a time; None: nobody is.
+    """
+
+    place: Place = "user"
+    query_from: QueryFrom = "last-user"
+    render: Render = "both"
+    answers: int = 1
+    api_key_env: str | None = None
+    largest_mb: float = 20.0
+    patience_s: float = 600.0
+    trace: bool = False
+    local_only: bool = True
+    log: Callable[[str], None] | None = None
+
+    def say(self, line: str) -> None:
+        """Tells the log."""
+        if self.log is not None:
+            self.log(line)
+
+
+def own_key(options: ProxyOptions) -> str | None:
+    """The key that replaces the clients' own; None where theirs are passed on.
+
+    Raises:
+        InputError: The variable is not set.
+    """
+    if options.api_key_env is None:
+        return None
+    found = os.environ.get(options.api_key_env, "").strip()
+    if not found:
+        raise InputError(f"the environment variable {options.api_key_env} is not set; set it to the API key")
+    if not (found.isascii() and found.isprintable()):  # the key itself is not told
+        raise InputError(f"the environment variable {options.api_key_env} holds what cannot be an API key")
+    return found
+
+
+def checked_upstream(url: str) -> str:
+    """The base URL without a slash at its end.
+
+    Raises:
+        InputError: It is no http address, or holds a user, a password, a query or a fragment.
+
+    >>> checked_upstream("https://llm.example/v1/")
+    'https://llm.example/v1'
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError("--upstream: found no address, expected one such as http://127.0.0.1:8000/v1")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise InputError(
+            "--upstream: an address with a user, password, query or fragment is refused; "
+            "give the plain base URL, and a key by --api-key-env"
+        )
+    return url.rstrip("/")
