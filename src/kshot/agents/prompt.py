@@ -113,7 +113,7 @@ def insight_text(insights: Sequence[Insight], *, render: Render = "insight") -> 
 
 
 def advice_in(prompt: str) -> tuple[str, ...]:
-    """The entries of the insight block of a prompt, most similar first; none where there is no block.
+    r"""The entries of the insight block of a prompt, most similar first; none where there is no block.
 
     >>> advice_in("Rules.\n\n" + _INSIGHTS + "\n- Go out.\n\nmore")
     ('Go out.',)

@@ -1,4 +1,4 @@
-"""A small simulated LLM for interactive tasks: figures from it show that the machinery works, nothing more."""
+"""A small simulated LLM for interactive tasks: its figures show that the parts work, nothing more."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _NUMBERED = "as 'NUMBER: thought'"
 
 @final
 class SimulatedActor:
-    """Does what the nearest insight in its prompt names; else what its prior says. A ``LanguageModel``.
+    r"""Does what the nearest insight in its prompt names; else what its prior says. A ``LanguageModel``.
 
     The first quoted text of the first insight is its action, unless it did just that in its last two lines.
-    Its prior knows nothing of the task: looking around, the inventory, waiting, or, one time in two, an action
-    of the solved example; a fixed hash of the prompt decides. Asked why an expert prefers an action it names
-    that action. It can stand behind ``FakeServer`` too: called with a request it gives the text.
+    Its prior knows nothing of the task: looking around, the inventory, waiting, or, one time in two, an
+    action of the solved example; a fixed hash of the prompt decides. Asked why an expert prefers an action it
+    names that action. It can stand behind ``FakeServer`` too: called with a request it gives the text.
 
     >>> from kshot.data.example import Message
-    >>> request = (Message("user", "The expert's next action is \"go out\", not \"wait\". Why?"),)
-    >>> SimulatedActor().generate([request])[0].text.startswith("The expert takes \"go out\"")
+    >>> request = (Message("user", 'The expert\'s next action is "go out", not "wait". Why?'),)
+    >>> SimulatedActor().generate([request])[0].text.startswith('The expert takes "go out"')
     True
     """
 

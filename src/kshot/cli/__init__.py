@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from kshot.cli import bank, data, experts, judge, mix, moe, task, train, work
+from kshot.cli import bank, data, experts, judge, mix, moe, panda, panda_pool, serve, task, train, work
 
 app = typer.Typer(
     name="kshot",
@@ -33,7 +33,16 @@ app.command("train")(train.train)
 app.command("compare")(judge.compare)
 app.add_typer(bank.app, name="bank")
 app.add_typer(moe.app, name="moe")
+app.add_typer(panda.app, name="panda")
+app.command("serve")(serve.serve)
 app.command("config-schema")(task.config_schema)
+
+for verb in (
+    panda_pool.inspect, panda_pool.search, panda_pool.prune, panda_pool.merge, panda_pool.deduplicate,
+    panda_pool.diff, panda_pool.export,
+):  # fmt: skip
+    panda.app.command()(verb)
+panda.app.command("import")(panda_pool.import_)
 
 STOPPED = 130
 # what the system refuses for reasons of its own; no trace of calls would tell more

@@ -59,6 +59,8 @@ def learn(
 
         learn_episodes(given)
         return
+    from dataclasses import asdict
+
     from kshot.cli.progress import listener
     from kshot.pipeline.panda.learn_job import learn_from_task
 
@@ -69,15 +71,17 @@ def learn(
     with listener() as listen:
         learned = learn_from_task(loaded, out, job, listener=listen)
     facts = {"pool": str(out), "insights": len(learned.pool), "new": learned.new, "left_out": learned.reasons}
-    facts["usage"] = learned.facts.get("usage", [])
+    facts["usage"] = [asdict(step) for step in learned.usage]
     if as_json:
         print(json.dumps(facts, ensure_ascii=False, indent=2))
         return
     print(f"{len(learned.pool)} insights in {out} ({learned.new} new), model {learned.pool.header.model}")
     for reason, count in learned.reasons.items():
         print(f"left out: {count} rows, {reason}")
-    for line in learned.facts.get("told", ()):
-        print(line)
+    for step in learned.usage:
+        tokens_used = step.prompt_tokens + step.completion_tokens
+        spent = f"{step.calls} requests, {step.cached} from the journal, {tokens_used} tokens"
+        print(f"{step.step}: {spent}, ${step.usd:.4f}, {step.failed} failed")
 
 
 @app.command()

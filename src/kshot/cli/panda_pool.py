@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,29 +11,26 @@ import typer
 from kshot.cli import panda_options as asked
 
 if TYPE_CHECKING:
-    from kshot.methods.panda.pool import Changed
+    from kshot.methods.panda.pool import Changed, PoolHeader
 
 Pools = Annotated[list[Path], typer.Argument(metavar="POOL...", help="Pools of one task.")]
 
 
 def inspect(pool: asked.Pool, as_json: asked.AsJson = False) -> None:
     """Say what a pool holds: counts, labels, flags, agreement with gold, repeats."""
-    from dataclasses import asdict
-
     from kshot.methods.panda.pool import InsightPool, inspect
 
-    found = InsightPool.load(pool)
-    facts = {"header": found.header.to_json(), **asdict(inspect(found))}
+    facts = inspect(InsightPool.load(pool))
+    header = facts.header
     if as_json:
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        plain = {row["name"]: row["value"] for row in facts.rows()}
+        print(json.dumps({"header": header.to_json(), **plain}, ensure_ascii=False, indent=2))
         return
-    header = found.header
-    print(f"{len(found)} insights · task {header.task} · {header.kind} · labels {', '.join(header.labels)}")
+    print(f"{facts.count} insights · task {header.task} · {header.kind} · {', '.join(header.labels)}")
     expert = f"{header.expert.kind} {header.expert.id}" if header.expert else "unknown"
     print(f"expert: {expert} · explained by: {header.model or 'unknown'} · encoder: {_encoder(header)}")
-    for name, value in facts.items():
-        if name != "header":
-            print(f"{name.replace('_', ' ')}: {_shown(value)}")
+    for row in facts.rows():
+        print(f"{row['name'].replace('_', ' ')}: {_shown(row['value'])}")
 
 
 def search(
@@ -109,16 +105,22 @@ def diff(
     as_json: asked.AsJson = False,
 ) -> None:
     """Say what two pools have in common, and what only one of them has."""
-    from dataclasses import asdict
-
     from kshot.methods.panda.pool import InsightPool, diff
 
-    facts = asdict(diff(InsightPool.load(first), InsightPool.load(second)))
+    found = diff(InsightPool.load(first), InsightPool.load(second))
+    facts = {
+        "same": found.same,
+        "only_first": [one.id for one in found.only_left],
+        "only_second": [one.id for one in found.only_right],
+        "changed": [one.id for one, _ in found.changed],
+        "header": list(found.header),
+    }
     if as_json:
-        print(json.dumps(facts, ensure_ascii=False, indent=2, default=str))
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
         return
     for name, value in facts.items():
-        print(f"{name.replace('_', ' ')}: {_shown(value)}")
+        told = len(value) if isinstance(value, list) and name != "header" else value
+        print(f"{name.replace('_', ' ')}: {_shown(told)}")
 
 
 def export(
@@ -152,26 +154,27 @@ def import_(
 
 def _save(changed: Changed, out: Path, *, as_json: bool) -> None:
     changed.pool.save(out)
-    dropped = [(one, reason) for one, reason in changed.dropped]
     if as_json:
         facts = {"pool": str(out), "insights": len(changed.pool)}
-        rows = [{"id": getattr(one, "id", one), "reason": reason} for one, reason in dropped]
+        rows = [{"id": one.insight.id, "reason": one.reason, "other": one.other} for one in changed.dropped]
         print(json.dumps(facts | {"dropped": rows}, ensure_ascii=False, indent=2))
         return
-    print(f"{len(changed.pool)} insights in {out}, {len(dropped)} dropped")
-    for reason in dict.fromkeys(reason for _, reason in dropped):
-        print(f"dropped: {sum(said == reason for _, said in dropped)}, {reason}")
+    print(f"{len(changed.pool)} insights in {out}, {len(changed.dropped)} dropped")
+    for reason, count in changed.counts().items():
+        print(f"dropped: {count}, {reason}")
 
 
-def _encoder(header: Any) -> str:
+def _encoder(header: PoolHeader) -> str:
     return header.encoder.id if header.encoder else header.embedder or "hashing"
 
 
 def _shown(value: Any) -> str:
     from kshot.report.terminal import printable
 
+    if value is None or value in ([], {}):
+        return "none"
     if isinstance(value, dict):
-        return printable(", ".join(f"{name} {count}" for name, count in value.items()) or "none")
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"{len(value)}"
+        return printable(", ".join(f"{name} {_shown(part)}" for name, part in value.items()))
+    if isinstance(value, list):
+        return printable("; ".join(map(str, value)))
     return printable(f"{value:.4g}" if isinstance(value, float) else str(value))

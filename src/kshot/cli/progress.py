@@ -60,6 +60,8 @@ def _doing(event: str, fields: Mapping[str, Any]) -> str:
         return f"{fields['name']}: hashing the inputs"
     if event == "alpha":
         return f"alpha {fields['at']}/{fields['of']}"
+    if event == "learning":
+        return f"insights {fields['done']}/{fields['of']}, {fields['failed']} left out"
     if event == "judging":
         return f"judging {fields['name']}"
     if event == "rehearsing":

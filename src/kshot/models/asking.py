@@ -6,12 +6,14 @@ of order; a local model answers them in batches. Either way one bad question nev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from kshot.data.example import Conversation, Message
+from kshot.errors import InputError
 from kshot.models.base import LanguageModel, Reply
 
 Check: TypeAlias = Callable[[str], str]
@@ -88,18 +90,20 @@ def asked(model: LanguageModel, questions: Iterable[Question]) -> Iterator[tuple
     """
     kept: dict[int, Question] = {}
     again: list[tuple[int, Reply, str]] = []
-    for position, reply in _replies(model, _remembered(questions, kept)):
-        question = kept.pop(position)
-        wrong = _wrong(question, reply)
-        if wrong:
-            again.append((position, reply, wrong))
-            kept[position] = question
-        else:
-            yield position, reply
+    with closing(_replies(model, _remembered(questions, kept))) as found:  # left early: nothing is sent on
+        for position, reply in found:
+            question = kept.pop(position)
+            wrong = _wrong(question, reply)
+            if wrong:
+                again.append((position, reply, wrong))
+                kept[position] = question
+            else:
+                yield position, reply
     repairs = [_repair(kept[position], reply, wrong) for position, reply, wrong in again]
-    for place, second in _replies(model, repairs):
-        position, first, _ = again[place]
-        yield position, _joined(first, second, _wrong(kept[position], second))
+    with closing(_replies(model, repairs)) as found:
+        for place, second in found:
+            position, first, _ = again[place]
+            yield position, _joined(first, second, _wrong(kept[position], second))
 
 
 def replies(model: LanguageModel, questions: Sequence[Question]) -> list[Reply]:
@@ -142,20 +146,55 @@ def _joined(first: Reply, second: Reply, wrong: str) -> Reply:
     return joined
 
 
-def _replies(model: LanguageModel, questions: Iterable[Question]) -> Iterator[tuple[int, Reply]]:
-    """From an ``Asker`` as they come; else batch by batch, equal decodings together."""
+def _replies(model: LanguageModel, questions: Iterable[Question]) -> Generator[tuple[int, Reply], None, None]:
+    """From an ``Asker`` as they come; else batch by batch."""
     if isinstance(model, Asker):
         yield from model.ask(questions)
         return
     numbered = enumerate(questions)
     while batch := list(islice(numbered, BATCH)):
-        for decoding in dict.fromkeys(question.decoding for _, question in batch):
-            members = [(position, q) for position, q in batch if q.decoding == decoding]
-            found = model.generate(
-                [question.conversation for _, question in members],
-                max_new_tokens=decoding.max_new_tokens,
-                temperature=decoding.temperature,
-                seed=decoding.seed + decoding.sample,
-                stop=decoding.stop,
-            )
-            yield from zip((position for position, _ in members), found, strict=True)
+        yield from batched(model, batch)
+
+
+def batched(model: LanguageModel, batch: Sequence[tuple[int, Question]]) -> Iterator[tuple[int, Reply]]:
+    """One batch put to a model that takes lists: equal decodings together.
+
+    Where the model refuses a list (one prompt too long for it, say), each of its questions is put alone, and
+    those that are refused alone give a reply with the reason.
+
+    Raises:
+        InputError: Several questions, and each refused: it is the model that cannot be used.
+    """
+    for decoding in dict.fromkeys(question.decoding for _, question in batch):
+        members = [(position, q) for position, q in batch if q.decoding == decoding]
+        try:
+            found = _generated(model, [question for _, question in members])
+        except InputError as error:
+            found = _alone(model, [question for _, question in members], error)
+        yield from zip((position for position, _ in members), found, strict=True)
+
+
+def _generated(model: LanguageModel, questions: Sequence[Question]) -> list[Reply]:
+    """Replies to questions of one decoding."""
+    decoding = questions[0].decoding
+    return model.generate(
+        [question.conversation for question in questions],
+        max_new_tokens=decoding.max_new_tokens,
+        temperature=decoding.temperature,
+        seed=decoding.seed + decoding.sample,
+        stop=decoding.stop,
+    )
+
+
+def _alone(model: LanguageModel, questions: Sequence[Question], error: InputError) -> list[Reply]:
+    if len(questions) == 1:
+        return [Reply("", finish_reason="error", error=str(error))]
+    found = []
+    for question in questions:
+        try:
+            found += _generated(model, [question])
+        except InputError as refusal:
+            found.append(Reply("", finish_reason="error", error=str(refusal)))
+    if all(reply.finish_reason == "error" for reply in found):
+        raise error
+    return found

@@ -13,6 +13,7 @@ from kshot.models.bank import BankEntry
 from kshot.models.bank.audit import Audit
 from kshot.pipeline.answers import Outcome, judged_rows
 from kshot.pipeline.evaluate import answers_of, judge, per_row, reference_of
+from kshot.pipeline.panda.controls_seen import panda_findings
 from kshot.pipeline.plan import Plan
 from kshot.pipeline.recommend import recommend
 from kshot.pipeline.seen import seen
@@ -53,7 +54,7 @@ def assemble(
         task=facts,
         systems=systems,
         bank=bank,
-        findings=tuple(findings[0]),
+        findings=(*findings[0], *panda_findings(task, outcomes)),
         refused=(*plan.refused, *findings[1]),
         leaves=plan.leaves,
         recommended=recommended,

@@ -138,6 +138,8 @@ _FILES = {
     "cocktail.json": "the members of the mix, their losses on the shots and their weights",
     "model.safetensors": "a whole model: `AutoModelForCausalLM.from_pretrained(THIS_FOLDER)`",
     "model.safetensors.index.json": "a whole model: `AutoModelForCausalLM.from_pretrained(THIS_FOLDER)`",
+    "insights.jsonl": "a pool of insights: `kshot panda ask THIS_FOLDER TEXT` asks with it, "
+    "`kshot serve THIS_FOLDER --upstream URL` gives it to any client of that API",
     "messages.json": "the chat turns around a row, which stands where they say `{prompt}`",
     "shots.jsonl": "the labelled rows that the system looks things up in",
     "head.safetensors": "the weights of the logistic head on the embedder's vectors",

@@ -69,7 +69,7 @@ def adapted(raw: bytes, read_pool: Callable[[str], Retrieved], options: ProxyOpt
         raise NoChatError("the body is no UTF-8 text") from None
     except ValueError as error:
         raise NoChatError(f"the body is no chat request: {error}") from None
-    query = query_text(turns, options)
+    query = _query_text(turns, options)
     if not query.strip():
         return Adapted(raw)
     retrieved = read_pool(query)
@@ -81,7 +81,7 @@ def adapted(raw: bytes, read_pool: Callable[[str], Retrieved], options: ProxyOpt
     return Adapted(replaced(text, [edit]).encode("utf-8"), len(insights), retrieved)
 
 
-def query_text(turns: Sequence[_Turn], options: ProxyOptions) -> str:
+def _query_text(turns: Sequence[_Turn], options: ProxyOptions) -> str:
     """What is compared with the pool's keys: of a very long text the end.
 
     Half characters, which no encoder reads, are replaced.

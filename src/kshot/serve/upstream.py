@@ -79,7 +79,7 @@ class Upstream:
 
         self._base = base_url
         self._key = key
-        # a cookie that one client was given must never be sent for another
+        # a cookie that one client is given is not kept, and so never sent for another
         cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._client = httpx2.AsyncClient(
             cookies=cookies,

@@ -65,6 +65,21 @@ def test_longer_texts_are_cut_with_one_warning(tmp_path):
     np.testing.assert_allclose(found[1], own, atol=1e-5)
 
 
+def test_a_chosen_limit_cuts_and_shows_in_the_id(tmp_path):
+    folder, model = save(tmp_path)
+    whole, cut = (TransformersClassifier.load(folder, device="cpu", max_tokens=most) for most in (None, 9))
+    text = "a b c d e f g h " * 3
+    with pytest.warns(UserWarning, match="1 of 2 texts are cut to 9 tokens"):
+        found = cut.predict_proba(["x", text])
+    ids = torch.tensor([tiny.tokenizer()(text)["input_ids"][:9]])
+    with torch.no_grad():
+        own = model(ids, attention_mask=torch.ones_like(ids)).logits.softmax(-1)[0]
+    np.testing.assert_allclose(found[1], own, atol=1e-5)
+    assert cut.id == f"{whole.id}:9"
+    with pytest.raises(ModelError, match="max_tokens is 7, expected at least 8"):
+        TransformersClassifier.load(folder, device="cpu", max_tokens=7)
+
+
 def test_the_id_follows_the_content(tmp_path):
     folder, _ = save(tmp_path / "a")
     before = TransformersClassifier.load(folder, device="cpu").id

@@ -41,9 +41,10 @@ def bare(server: FakeServer, data: bytes) -> bytes:
     return found
 
 
-def posted(body: Mapping[str, Any]) -> bytes:
+def posted(body: Mapping[str, Any], *, connection: str = "keep-alive") -> bytes:
     raw = json.dumps(body).encode()
-    return b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(raw), raw)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: %b\r\nContent-Length: %d\r\n\r\n"
+    return head % (connection.encode(), len(raw)) + raw
 
 
 def test_a_reply_with_its_counts() -> None:
@@ -161,7 +162,9 @@ def test_truncated_and_empty_replies_are_paid() -> None:
 def test_malformed_replies_come_in_both_forms() -> None:
     with FakeServer(lambda body: "a", faults=Faults(malformed=1.0)) as server:
         found = {
-            bare(server, posted({"model": "fake", "messages": HELLO})).split(b"\r\n\r\n")[1]
+            bare(server, posted({"model": "fake", "messages": HELLO}, connection="close")).split(b"\r\n\r\n")[
+                1
+            ]
             for _ in range(12)
         }
         assert found == {b"<html><body>Bad gateway", b'{"object": "chat.completion", "choices": 3}'}

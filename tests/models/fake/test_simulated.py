@@ -73,6 +73,16 @@ def test_a_note_without_a_label_leaves_the_prior():
     assert said(model(right_share=1.0), asked) == said(model(right_share=1.0), plain) == "joy"
 
 
+def test_a_case_with_too_few_shared_words_can_be_passed_over():
+    insights = [insight("blue text", "joy", "It is anger.")]
+    asked = PROMPTS.query(Example("text 3", ""), insights=insights)
+    assert [said(model(right_share=1.0, least_shared=n), asked) for n in (0, 1, 2)] == [
+        "anger",
+        "anger",
+        "joy",
+    ]
+
+
 def test_shots_are_copied_by_shared_words():
     shots = [Example("a red house", "anger"), Example("a green tree", "sadness")]
     asked = PROMPTS.query(Example("the green one", ""), shots=shots, setting=Setting(shots=2))

@@ -137,7 +137,10 @@ def answer(
         outcomes[position] = settled(rows[position], reply, reader, retrieved[position])
         if on_answer is not None:
             on_answer(len(outcomes), len(rows))
-    return [outcomes[position] for position in range(len(rows))]
+    missing = Reply("", finish_reason="error", error="no reply came")
+    return [
+        outcomes.get(position) or settled(row, missing, reader, NOTHING) for position, row in enumerate(rows)
+    ]
 
 
 def settled(row: Example, reply: Reply, reader: Reader, retrieved: Retrieved) -> Answered:

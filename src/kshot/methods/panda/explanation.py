@@ -42,8 +42,9 @@ def last_sentence(text: str) -> str:
 def unusable(text: str, pair: Pair, *, limit: int = 0) -> str:
     """What is wrong with an explanation, in words for the model; empty where it can be used.
 
-    It must not be empty, and its last sentence must not name a rival and nothing else: then it argues for
-    the wrong answer. Names are found by the parser of replies (``extract_label``: whole words, not negated);
+    It must not be empty, nor end with a colon (reasons are announced and none is given, as where a list was
+    cut off at its first line end), and its last sentence must not name a rival and nothing else: then it
+    argues for the wrong answer. Names are found by the parser of replies (``extract_label``: whole words, not negated);
     indices are not read. A rival that another answer is put over ("joy over anger", "than anger") is not
     named as the answer. Where answers are free texts, the parser looks for the texts themselves. Names of one
     character, and names that the parser cannot tell apart, are not looked for.
@@ -63,6 +64,10 @@ def unusable(text: str, pair: Pair, *, limit: int = 0) -> str:
     """
     if not text.strip():
         return f"Your explanation is empty. Explain why {pair.preferred.shown} is preferred."
+    if text.rstrip().endswith((":", "：")):
+        return (
+            "Your explanation announces reasons and gives none. Give them in one paragraph, without a list."
+        )
     whole = whole_sentences(text)
     probably_cut = limit and len(text.split()) * _TOKENS_PER_WORD >= 0.8 * limit
     named = _named(last_sentence(whole if probably_cut and whole else text), pair)

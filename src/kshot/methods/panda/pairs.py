@@ -100,7 +100,8 @@ def answers_swapped(preference: Preference, place: int, *, flag: str) -> Prefere
     first, other = ranked[0], ranked[place]
     ranked[0] = replace(other, probability=first.probability)
     ranked[place] = replace(first, probability=other.probability)
-    return gold_flagged(replace(preference, candidates=tuple(ranked), flags=(*preference.flags, flag)))
+    flags = tuple(dict.fromkeys((*preference.flags, flag)))
+    return gold_flagged(replace(preference, candidates=tuple(ranked), flags=flags))
 
 
 def _possible(heuristic: Heuristic, count: int) -> Heuristic:

@@ -180,7 +180,9 @@ class Insight:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object with the id in it; ``from_json`` reads it back."""
-        return {"id": self.id} | asdict(replace(self, origin=dict(self.origin) if self.origin else None))
+        return {"id": self.id} | asdict(
+            replace(self, origin=None if self.origin is None else dict(self.origin))
+        )
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Insight:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Generic, TypeVar, final
 
-from kshot.errors import KshotError
+from kshot.errors import InputError, RunError
 from kshot.models.journal import Call, Journal
 
 Item = TypeVar("Item")
@@ -84,7 +84,7 @@ class Desk:
         begins (True) and ends (False).
 
         Raises:
-            KshotError: The journal is read-only and holds no such call.
+            InputError: The journal is read-only and holds no such call.
         """
         if self.journal is None:
             return None
@@ -92,7 +92,10 @@ class Desk:
         if found is not None:
             return found
         if self.journal.mode == "read_only":
-            raise KshotError("the journal is read-only and holds no such call")
+            raise InputError(
+                f"{self.journal.path}: a reply is not in the journal, and its mode is read_only; open it "
+                "with mode use to ask for what is missing"
+            )
         if await self._is_ours(key):
             return None
         waits(True)
@@ -191,5 +194,5 @@ class Desk:
     @property
     def _open(self) -> Journal:
         if self.journal is None:
-            raise KshotError("no journal")
+            raise RunError("there is no journal to write to")
         return self.journal

@@ -6,7 +6,6 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Self, final
 
@@ -20,7 +19,7 @@ from kshot.models.endpoint.gate import Flow
 from kshot.models.endpoint.line import Line
 from kshot.models.endpoint.meter import Meter, StepUsage
 from kshot.models.endpoint.options import Budget, EndpointOptions, Estimate, checked_address, key_from
-from kshot.models.endpoint.request import canonical
+from kshot.models.endpoint.request import canonical, drawn
 from kshot.models.endpoint.round import Round
 from kshot.models.journal import Journal, request_key
 
@@ -102,12 +101,7 @@ class Endpoint:
             KshotError: As ``ask``; what came before is in the journal.
         """
         decoding = Decoding(max_new_tokens, temperature, tuple(stop), seed)
-        seen: dict[Conversation, int] = {}
-        questions = []
-        for conversation in conversations:
-            draw = seen[conversation] = seen.get(conversation, -1) + 1
-            drawn = replace(decoding, sample=draw if temperature > 0 else 0)
-            questions.append(Question(conversation, drawn, step="generate"))
+        questions = [Question(c, d, step="generate") for c, d in drawn(conversations, decoding)]
         found = dict(self.ask(questions))
         return [found[position] for position in range(len(questions))]
 

@@ -66,7 +66,7 @@ def read_reply(content: bytes, stop: Sequence[str] = ()) -> Received | Trouble:
         text, refusal = _text(message.get("content")), message.get("refusal")
         reason = choice.get("finish_reason") or "stop"
         counts = _counts(body.get("usage"))
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         return Trouble("lost", f"the reply is malformed ({type(error).__name__})", status=200)
     if reason == "content_filter":
         return Trouble("refused", "the endpoint's content filter", status=200, code=reason, tokens=counts)

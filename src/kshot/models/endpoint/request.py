@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kshot.data.example import Conversation
-from kshot.models.asking import Question
+from kshot.models.asking import Decoding, Question
 from kshot.models.endpoint.meter import Spent
 
 TURN_TOKENS = 8
@@ -91,3 +93,13 @@ def before_stop(text: str, stop: Sequence[str]) -> str:
     """
     places = [text.find(word) for word in stop if word]
     return text[: min((place for place in places if place >= 0), default=len(text))]
+
+
+def drawn(
+    conversations: Sequence[Conversation], decoding: Decoding
+) -> Iterator[tuple[Conversation, Decoding]]:
+    """Each conversation with its decoding: equal ones are draws of their own, unless decoding is greedy."""
+    seen: Counter[Conversation] = Counter()
+    for conversation in conversations:
+        yield conversation, replace(decoding, sample=seen[conversation] if decoding.temperature > 0 else 0)
+        seen[conversation] += 1

@@ -159,7 +159,8 @@ class Sender:
         """What an attempt tells of the endpoint."""
         if isinstance(found, Received) or found.kind in ("refused", "empty"):
             self._gate.answered(epoch)
-            self._health.served()
+            if isinstance(found, Received) or found.status != 404:  # 404 is no sign of a working address
+                self._health.served()
             return
         if found.kind == "limited":
             self._gate.limited(epoch)

@@ -5,6 +5,7 @@ from kshot.models.fake.ledger import Event, Recorded, canonical
 from kshot.models.fake.replies import FakeReply, request_text
 from kshot.models.fake.scripted import ScriptedModel
 from kshot.models.fake.server import FakeServer
+from kshot.models.fake.simulated import SimulatedReader
 
 __all__ = [
     "Event",
@@ -13,6 +14,7 @@ __all__ = [
     "Faults",
     "Recorded",
     "ScriptedModel",
+    "SimulatedReader",
     "canonical",
     "request_text",
 ]

@@ -62,8 +62,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
         self._buffer += data
-        if self._current is None:
-            self._next()
+        self._next()
 
     def abort(self) -> None:
         """Closes the connection at once."""

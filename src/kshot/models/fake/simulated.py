@@ -55,8 +55,8 @@ class SimulatedReader:
 
     - An explanation is asked for: one sentence that names the preferred answer and quotes words of the text.
     - The prompt has insights: the label that the first entry's explanation names last (the task may be
-      named before it); without one, the answer that the entry shows. A case whose key is not like the query
-      is believed all the same.
+      named before it); without one, the answer that the entry shows. A case that shares fewer than
+      ``least_shared`` words with the query is passed over as of no use.
     - No insight names a label, but labelled shots are there: the answer of the shot that shares most words
       with the query (ties: the first); with none, and without shots, its prior.
     - The prior is right with probability ``right_share``, by a hash of the query's text; at a temperature
@@ -67,6 +67,7 @@ class SimulatedReader:
         labels: What can be answered.
         truth: Text of a query to its right label: what the prior is right about. Never of use to a method.
         right_share: Of the prior.
+        least_shared: 0 believes any case.
         seed: Of its hashes.
         wording: How prompts are marked.
 
@@ -80,6 +81,7 @@ class SimulatedReader:
     labels: tuple[str, ...]
     truth: Mapping[str, str] = field(default_factory=dict)
     right_share: float = 0.5
+    least_shared: int = 0
     seed: int = 0
     wording: Wording = Wording()
 
@@ -93,7 +95,10 @@ class SimulatedReader:
     @property
     def id(self) -> str:
         """``simulated``, so that nobody takes its figures for a model's, and what it depends on."""
-        return f"simulated:{len(self.labels)} labels, prior {self.right_share:g}, seed {self.seed}"
+        return (
+            f"simulated:{len(self.labels)} labels, prior {self.right_share:g}, "
+            f"least shared {self.least_shared}, seed {self.seed}"
+        )
 
     def __call__(self, request: Mapping[str, Any]) -> str:
         """The reply to a request's body, as ``FakeServer`` asks for it."""
@@ -117,8 +122,9 @@ class SimulatedReader:
             prompt = "\n\n".join(turn.content for turn in conversation)
             text = self._reply(prompt, seed if temperature else 0)
             said = spoken(text, {"max_tokens": max_new_tokens, "stop": list(stop)})
-            reason = "length" if said.finish_reason == "length" else "stop"
-            found.append(Reply(said.text, len(prompt.split()), len(said.text.split()), finish_reason=reason))
+            is_cut = said.finish_reason == "length"
+            tokens = len(prompt.split()), len(said.text.split())
+            found.append(Reply(said.text, *tokens, finish_reason="length" if is_cut else "stop"))
         return found
 
     def _reply(self, prompt: str, draw: int) -> str:
@@ -127,17 +133,17 @@ class SimulatedReader:
         preferred = next((text for name, text in parts if name == self.wording.preferred), None)
         if preferred is not None:
             return self._explained(_INDEX.sub("", preferred), query)
-        return self._argued_for(parts) or self._of_shots(parts, query) or self._prior(query, draw)
+        return self._argued_for(parts, query) or self._of_shots(parts, query) or self._prior(query, draw)
 
     def _explained(self, preferred: str, text: str) -> str:
         words = [word for word in text.split() if self._named(word) is None]
         quoted = " ".join(words[:_QUOTED])
         return f'{preferred} fits what the text says with "{quoted}".' if quoted else f"{preferred} fits."
 
-    def _argued_for(self, parts: Sequence[tuple[str, str]]) -> str | None:
+    def _argued_for(self, parts: Sequence[tuple[str, str]], query: str) -> str | None:
         """What the first entry argues for: its note, else the answer that it shows."""
         first = next((at for at, (name, _) in enumerate(parts) if name == self.wording.case), None)
-        if first is None:
+        if first is None or _shared(parts[first][1], query) < self.least_shared:
             return None
         entry: dict[str, str] = {}
         for name, text in parts[first + 1 :]:
@@ -147,13 +153,12 @@ class SimulatedReader:
         return self._named(entry.get(self.wording.note, "")) or self._named(entry.get(self.wording.label, ""))
 
     def _of_shots(self, parts: Sequence[tuple[str, str]], query: str) -> str | None:
-        asked, best, found = set(query.lower().split()), 0, None
+        best, found = 0, None
         for (name, text), (following, answer) in pairwise(parts):
             if (name, following) != (self.wording.text, self.wording.answer):
                 continue
-            shared = len(asked & set(text.lower().split()))
-            if shared > best:
-                best, found = shared, self._named(answer)
+            if _shared(text, query) > best:
+                best, found = _shared(text, query), self._named(answer)
         return found
 
     def _prior(self, text: str, draw: int) -> str:
@@ -177,3 +182,7 @@ class SimulatedReader:
             for match in re.finditer(rf"(?i)(?<!\w){re.escape(label)}(?!\w)", text):
                 found.append((match.end(), len(label), label))
         return max(found)[2] if found else None
+
+
+def _shared(text: str, other: str) -> int:
+    return len(set(text.lower().split()) & set(other.lower().split()))

@@ -217,8 +217,11 @@ class Journal:
         """Writes calls as JSONL, whole or not at all; how many. The file holds prompts and replies.
 
         Raises:
+            InputError: It is the journal itself.
             RunError: It cannot be written.
         """
+        if path.resolve() == self.path.resolve():
+            raise InputError(f"{path}: this is the journal itself; choose another file for the export")
         chosen = self.calls(step=step, model=model, since=since, until=until, status=status)
         return reading.write_jsonl(path, chosen)
 
@@ -279,7 +282,7 @@ class Journal:
                 write_hits(connection, hits)
 
     def _here(self) -> JournalFile | None:
-        """The file; None in mode ``off``. After a fork, the child is another owner who has counted nothing."""
+        """The file; None in mode ``off``. After a fork the child is another owner who has counted nothing."""
         if self._owner.pid != os.getpid():
             self._owner = this_process(self._name)
             self._lock = threading.Lock()

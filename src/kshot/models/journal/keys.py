@@ -23,7 +23,7 @@ SECRET = re.compile(
 )
 HEADERS = re.compile(r"(extra|default|request)?[-_]?headers", re.IGNORECASE)
 # for words that come from outside: an upstream's error may repeat the key it was given
-SHOWN_SECRET = re.compile(r"(?i)\bbearer\s+[^\s\"',;]+|\b(?:sk|pk|rk|hf|gsk|xai)[-_][A-Za-z0-9_*.-]{6,}")
+SHOWN_SECRET = re.compile(r"(?i)\bbearer\s+[^\s\"',;]{8,}|\b(?:sk|pk|rk|hf|gsk|xai)[-_][A-Za-z0-9_*.-]{6,}")
 EXACT = 2**53
 
 
@@ -86,9 +86,12 @@ def check_address(endpoint: str) -> None:
     """Refuses an address that holds a user name, a password or a query, which may be a key.
 
     Raises:
-        DataError: It does.
+        DataError: It does, or it is no address.
     """
-    parts = urlsplit(endpoint) if "://" in endpoint else None
+    try:
+        parts = urlsplit(endpoint) if "://" in endpoint else None
+    except ValueError as error:
+        raise DataError(f"{endpoint!r} is no address ({error})") from error
     if parts is not None and (parts.username or parts.password or parts.query):
         raise DataError(
             f"the address of {parts.hostname} holds a user name, a password or a query; "

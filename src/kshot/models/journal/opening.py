@@ -65,25 +65,24 @@ def connected(path: Path, mode: str, wait_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
         address, uri=True, timeout=wait_s, isolation_level=None, check_same_thread=False
     )
-    connection.execute(f"PRAGMA cache_size = -{PAGES_KIB}")
-    connection.execute("PRAGMA secure_delete = 1")  # what is cleared leaves no text behind
+    try:
+        connection.execute(f"PRAGMA cache_size = -{PAGES_KIB}")
+        connection.execute("PRAGMA secure_delete = 1")  # what is cleared leaves no text behind
+        connection.execute("PRAGMA schema_version").fetchone()  # the file is looked at here
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 def _readable(path: Path, wait_s: float) -> sqlite3.Connection:
     """To read only; where the folder cannot be written to and nobody writes, without locks."""
-    connection = connected(path, "ro", wait_s)
     try:
-        connection.execute("PRAGMA schema_version").fetchone()
+        return connected(path, "ro", wait_s)
     except sqlite3.OperationalError:
-        connection.close()
         if path.with_name(f"{path.name}-wal").exists() or os.access(path.parent, os.W_OK):
             raise
         return connected(path, "ro&immutable=1", wait_s)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _made(path: Path, connection: sqlite3.Connection, wait_s: float) -> None:

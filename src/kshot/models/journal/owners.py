@@ -44,7 +44,7 @@ def here() -> str:
     """The place of this process; after a restart of the machine it is another."""
     parts = [socket.gethostname()]
     try:
-        parts.append((PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+        parts.append((PROC / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())
         parts.append(str((PROC / "self/ns/pid").readlink()))
     except OSError:  # no Linux: the host's name is all there is
         pass

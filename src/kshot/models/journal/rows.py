@@ -89,6 +89,6 @@ def call_of(row: tuple[Any, ...]) -> Call:
         attempts=attempts,
         status=status,
         error=unpacked(error),
-        logprobs=tuple((token, value) for token, value in json.loads(logprobs or "[]")),
+        logprobs=json.loads(logprobs) if logprobs else (),
         created=(EPOCH + created * MICROSECOND).isoformat(timespec="microseconds"),
     )

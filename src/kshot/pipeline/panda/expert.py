@@ -18,6 +18,7 @@ from kshot.models.base import Classifier, Embedder, LanguageModel
 
 if TYPE_CHECKING:
     from kshot.models.hf import HfModel
+    from kshot.models.hf.adapted import AdaptedModel
     from kshot.pipeline.workbench import Workbench
 
 NO_ANSWER = "(no answer)"
@@ -124,7 +125,7 @@ class ModelExpert:
         rivals: For open answers, what somebody else replies: ranked by the expert's own likelihood.
     """
 
-    model: HfModel
+    model: HfModel | AdaptedModel
     template: Template
     max_new_tokens: int
     rivals: Rivals | None = None
@@ -150,12 +151,9 @@ class ModelExpert:
 
     def _open(self, row: Example, choices: Sequence[str], shares: Sequence[float]) -> Preference:
         """The expert's own reply first, whatever its likelihood: that is what it would do."""
-        gold = row.answer if row.answer in choices else None
-        found = from_probabilities(
-            row.prompt, choices, shares, expert=self.facts, gold=gold, source=row.source or ""
-        )
+        found = from_probabilities(row.prompt, choices, shares, expert=self.facts, source=row.source or "")
         ranked = sorted(found.candidates, key=lambda candidate: candidate.answer != choices[0])
-        return gold_flagged(replace(found, candidates=tuple(ranked), flags=()))
+        return gold_flagged(replace(found, candidates=tuple(ranked), gold=row.answer or None))
 
     def _replies(self, rows: Sequence[Example]) -> list[tuple[str, ...]]:
         own = first_answers(self.model, rows, self.template, max_new_tokens=self.max_new_tokens)
@@ -203,7 +201,7 @@ def open_expert(bench: Workbench, named: str, *, learned_on: Sequence[Example] =
 
         return ClassifierExpert(EmbeddingHead.load(folder, bench.embedder), bench.template)
     if folder is not None and (folder / "adapter_config.json").is_file():
-        found = bench.model.adapted(folder)
+        found: HfModel | AdaptedModel = bench.model.adapted(folder)
     elif _classifies(str(place)):
         return ClassifierExpert(bench.classifier(named), bench.template)
     else:

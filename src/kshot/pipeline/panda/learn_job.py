@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -60,7 +60,7 @@ def learn_from_task(task: Task, out: Path, job: LearnJob, *, listener: Listener)
         learned = learn_pool(bench, rows, expert, out=out, learning=job.learning, listener=listener)
     finally:
         close(bench)
-    return LearnedPool(learned.pool, (*left_out, *learned.dropped), learned.new)
+    return replace(learned, dropped=(*left_out, *learned.dropped))
 
 
 def planned_questions(task: Task, job: LearnJob) -> tuple[Workbench, list[Question]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from kshot.methods.panda.prompts import open_prompts
 from kshot.methods.panda.records import Heuristic, Insight, Preference
 from kshot.methods.panda.seams import Ask, Prompts, Render
 from kshot.models.base import LanguageModel
+from kshot.models.endpoint import Endpoint, StepUsage
 from kshot.pipeline.panda.expert import Expert
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import Listener
@@ -49,6 +50,7 @@ class LearnedPool:
     """A pool, and what did not get into it.
 
     Attributes:
+        usage: Requests, tokens and money by step, where an endpoint was asked.
         dropped: Rows that the filters took out, and rows that could not be learned from, with reasons.
         new: Insights learned by this call; the others were there.
     """
@@ -56,7 +58,7 @@ class LearnedPool:
     pool: InsightPool
     dropped: tuple[tuple[str, str], ...]
     new: int
-    facts: dict[str, Any] = field(default_factory=dict)
+    usage: tuple[StepUsage, ...] = ()
 
     @property
     def reasons(self) -> dict[str, int]:
@@ -124,7 +126,8 @@ def learn_pool(
                 new += 1
             if settled % LEARNED_EVERY == 0 or settled == len(lessons):
                 listener("learning", done=settled, of=len(lessons), failed=len(dropped))
-    return LearnedPool(InsightPool.load(out), tuple(dropped), new)
+    usage = model.usage() if isinstance(model, Endpoint) else ()
+    return LearnedPool(InsightPool.load(out), tuple(dropped), new, usage)
 
 
 def lessons_of(

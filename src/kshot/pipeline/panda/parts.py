@@ -1,4 +1,4 @@
-"""What every condition and ablation of a PANDA evaluation stands on: one task, one LLM, one encoder, one pool."""
+"""What every part of a PANDA evaluation stands on: one task, one LLM, one encoder, one pool."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from kshot.methods.panda.seams import Ask, Prompts, Setting
 from kshot.models.base import Embedder, LanguageModel
 
 Progress: TypeAlias = Callable[[str, int, int], None]
+NEAREST = Retrieval()
+EXPLAINED = Setting(render="insight")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,8 @@ class Parts:
     lessons: tuple[Lesson, ...] = ()
     labelled: tuple[Example, ...] = ()
     held_out: tuple[Example, ...] = ()
-    retrieval: Retrieval = Retrieval()
-    setting: Setting = Setting(render="insight")
+    retrieval: Retrieval = NEAREST
+    setting: Setting = EXPLAINED
     heuristic: Heuristic = "top2"
     ask: Ask = "reason"
     expert: ExpertAnswers | None = None
@@ -86,7 +88,7 @@ def parts_for(parts: Parts, rows: Sequence[Example]) -> tuple[Parts, tuple[str, 
     notes = []
     if len(kept) < len(parts.pool):
         count = len(parts.pool) - len(kept)
-        notes.append(f"{count} of {len(parts.pool)} insights were left out: their text is that of a test row.")
+        notes.append(f"{count} of {len(parts.pool)} insights were left out: a test row has their text.")
     pool = InsightPool(kept, parts.pool.header) if notes else parts.pool
     found = replace(parts, pool=pool, lessons=tuple(clean), labelled=labelled, held_out=held_out)
     return found, tuple(notes)
@@ -149,7 +151,10 @@ def reader_of(
     if insights is not None:
         pool = InsightPool(insights, parts.pool.header)
         found = Retriever(pool, parts.embedder, retrieval or parts.retrieval)
-    return Reader(parts.prompts, found, shots=parts.labelled, setting=setting or parts.setting)
+    asked = setting or parts.setting
+    # one to spare, for a row that is itself the next one; the others are never looked at
+    shots = parts.labelled[: asked.shots + 1] if asked.shots else ()
+    return Reader(parts.prompts, found, shots=shots, setting=asked)
 
 
 def answered(parts: Parts, rows: Sequence[Example], reader: Reader, *, name: str) -> list[Answered]:

@@ -38,7 +38,7 @@ def panda_system(bench: Workbench, shots: Sequence[Example], artifact: Path, *, 
         return prompts.query(row, insights=[one.insight for one in found.chosen], setting=setting)
 
     note = f"{dish.note}; {min(bench.settings.panda.k, len(pool))} of {len(pool)} insights"
-    note += f", expert: {pool.header.expert.kind}"
+    note += f", expert: {pool.header.expert.kind if pool.header.expert else 'unknown'}"
     return System(dish.name, "panda", bench.llm, prompt, size_bytes=folder_bytes(artifact), note=note)
 
 

@@ -143,13 +143,14 @@ class CascadeRow:
     """One way of sharing items between the LLM and the expert.
 
     Attributes:
+        value: None where it is not known.
         asked_share: Share of the items that went to the expert.
         kept: Score of the items that the LLM kept; ``asked`` of those that went to the expert. None: no such.
     """
 
     name: str
-    value: float
-    asked_share: float
+    value: float | None
+    asked_share: float | None
     kept: float | None = None
     asked: float | None = None
     calls: int = 0

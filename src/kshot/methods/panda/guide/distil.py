@@ -170,7 +170,7 @@ def _condensed(work: _Work, groups: Sequence[Group]) -> list[Rule]:
 
 
 def _without_repeats(rules: Sequence[Rule]) -> list[Rule]:
-    """Rules of the same words become one; written for a pair and for its reverse, it conflicts with itself."""
+    """Rules of the same words become one; of a pair and of its reverse, it conflicts with itself."""
     by_text: dict[str, list[Rule]] = {}
     for rule in rules:
         by_text.setdefault(normalised(rule.text), []).append(rule)

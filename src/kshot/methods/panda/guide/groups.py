@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kshot.errors import InputError
+from kshot.methods.panda.pairs import pair_of
 from kshot.methods.panda.records import Insight
 from kshot.models.base import Embedder, Floats
 
@@ -76,12 +77,10 @@ def pair_of_insight(insight: Insight) -> Pair:
     >>> pair_of_insight(Insight(0, "key", "text"))
     ('', '')
     """
-    if insight.preference is None:
+    if insight.preference is None or not insight.preference.candidates:
         return "", ""
-    ranked = [candidate.answer for candidate in insight.preference.candidates]
-    rivals = {"top1": 0, "far": 2, "last": len(ranked) - 1}
-    place = min(rivals.get(insight.heuristic, 1), len(ranked) - 1)
-    return ranked[0], ranked[place] if place else ""
+    pair = pair_of(insight.preference, insight.heuristic)
+    return pair.preferred.answer, pair.rivals[0].answer if pair.rivals else ""
 
 
 def clusters(rows: Floats, count: int) -> Places:

@@ -32,8 +32,8 @@ class Rule:
         text: One line.
         support: Ids of the insights that it condenses, in the order of the pool.
         counters: The sums of theirs.
-        conflicts: Texts of the rules that speak against it; its own where it was written for a pair of answers
-            and for the reverse.
+        conflicts: Texts of the rules that speak against it; its own where it was written for a pair of
+            answers and for the reverse.
         pairs: The preferred and the rival answer of the groups it came from; empty where unknown.
     """
 

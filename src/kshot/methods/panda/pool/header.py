@@ -96,7 +96,7 @@ class PoolHeader:
                 endpoint=dict(self.endpoint),
                 decoding=dict(self.decoding),
                 counts=dict(self.counts),
-                origin=dict(self.origin) if self.origin else None,
+                origin=None if self.origin is None else dict(self.origin),
             )
         )
         return {"format": plain.pop("format"), "version": plain.pop("version")} | plain
@@ -159,7 +159,16 @@ def _alike(left: Any, right: Any) -> bool:
 
 
 def _problem(header: PoolHeader) -> str:
-    texts = ("task", "instruction", "embedder", "template", "model", "created", "updated", "format")
+    texts = (
+        "task",
+        "instruction",
+        "embedder",
+        "template",
+        "model",
+        "created",
+        "updated",
+        "format",
+    )
     for name in texts:
         if not isinstance(getattr(header, name), str):
             return f"{name} is {getattr(header, name)!r}, expected text"

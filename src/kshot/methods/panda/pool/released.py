@@ -22,6 +22,7 @@ from kshot.methods.panda.records import OBSERVATION, ExpertFacts, Insight
 TWEETEVAL: Final = "tweeteval"
 SCIENCEWORLD: Final = "scienceworld"
 _TRAJECTORY: Final = re.compile(r"(\d+)-(\d+)")
+_IN_SOURCE: Final = re.compile(r"(?<![\w.-])\d+-\d+(?![\w.-])")  # "12-3 step 0"
 _SEED: Final = 2024
 
 
@@ -209,7 +210,8 @@ def _trajectories(insights: Sequence[Insight], header: PoolHeader) -> dict[str, 
     found: dict[str, list[dict[str, str]]] = {name: [] for name in known}
     for insight in insights:
         origin = insight.origin or {}
-        in_source = _TRAJECTORY.search(insight.source)
+        sources = f"{insight.source} {insight.preference.source if insight.preference else ''}"
+        in_source = _IN_SOURCE.search(sources)
         trajectory = origin.get("trajectory") or (in_source.group() if in_source else None)
         if trajectory is None:
             raise DataError(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from kshot.data.nearest import proposal
 from kshot.errors import DataError
@@ -17,21 +18,24 @@ from kshot.methods.panda.records import Insight
 from kshot.models.base import Embedder, Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """One insight that is not in the new pool; ``other`` is the id of the one that it repeats."""
+class Dropped(NamedTuple):
+    """One insight that is not in the new pool, and why, in the same words for the same reason."""
 
     insight: Insight
     reason: str
-    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A new pool, and what was dropped on the way, in pool order."""
+    """A new pool, and what was dropped on the way, in pool order.
+
+    Attributes:
+        repeats: Where something fell as a repeat: its id, and the id in the new pool of what it repeats.
+    """
 
     pool: InsightPool
     dropped: tuple[Dropped, ...] = ()
+    repeats: Mapping[str, str] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """How many were dropped for each reason; most frequent first, ties by name."""
@@ -138,15 +142,17 @@ def merge(pools: Sequence[InsightPool]) -> Changed:
     kept: list[Insight] = []
     dropped: list[Dropped] = []
     seen: dict[tuple[str, str], str] = {}
+    repeated: dict[str, str] = {}
     for pool in pools:
         for insight_id, insight in zip(pool.ids, pool, strict=True):
             identity = (insight_id, insight.insight if insight.origin is not None else "")
             if identity in seen:
-                dropped.append(Dropped(insight, "is in an earlier pool", seen[identity]))
+                dropped.append(Dropped(insight, "is in an earlier pool"))
+                repeated[insight_id] = seen[identity]
                 continue
             kept.append(replace(insight, row=len(kept)))
             seen[identity] = kept[-1].id
-    return Changed(InsightPool(kept, _merged_header(pools)), tuple(dropped))
+    return Changed(InsightPool(kept, _merged_header(pools)), tuple(dropped), repeated)
 
 
 def deduplicate(
@@ -175,12 +181,10 @@ def deduplicate(
     rows = embed_pool(pool, embedder).rows if embedder else None
     owners = repeats(pool.insights, rows, overlap=overlap, similarity=similarity)
     kept = [insight for insight, owner in zip(pool, owners, strict=True) if owner is None]
-    dropped = [
-        Dropped(insight, "repeats an earlier one", pool.ids[owner])
-        for insight, owner in zip(pool, owners, strict=True)
-        if owner is not None
-    ]
-    return Changed(pool.with_insights(kept), tuple(dropped))
+    fallen = {place: owner for place, owner in enumerate(owners) if owner is not None}
+    dropped = tuple(Dropped(pool[place], "repeats an earlier one") for place in fallen)
+    found = {pool.ids[place]: pool.ids[owner] for place, owner in fallen.items()}
+    return Changed(pool.with_insights(kept), dropped, found)
 
 
 def repeats(

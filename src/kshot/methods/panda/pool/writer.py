@@ -180,7 +180,12 @@ class PoolWriter:
         if dict(found.endpoint) != dict(self._header.endpoint):
             self._note(f"{self.folder}: another endpoint than before, with the same model")
         asked = self._header
-        self._header = replace(found, encoder=asked.encoder or found.encoder, endpoint=asked.endpoint)
+        self._header = replace(
+            found,
+            encoder=asked.encoder or found.encoder,
+            embedder=asked.embedder or found.embedder,
+            endpoint=asked.endpoint,
+        )
 
     def _note(self, text: str) -> None:
         self.notes = (*self.notes, text)

@@ -74,7 +74,8 @@ class MarginalOrder:
         self._weight = weight
         self._products = (rows @ query).astype(np.float64)  # (N,)
         self._taken: list[int] = []
-        self._nearest: NDArray[np.float64] = np.zeros(len(rows))  # (N,) to the nearest that is taken
+        self._nearest: NDArray[np.float64] = np.zeros(len(rows))  # (N,) to the nearest of those counted
+        self._counted = 0  # of those taken: the last one's products may never be needed
         self._margin = 2 * product_error(rows)
         near = np.flatnonzero(self._products >= floor - self._margin)
         self._open = np.zeros(len(rows), np.bool_)
@@ -86,6 +87,7 @@ class MarginalOrder:
 
     def _next(self) -> tuple[int, float]:
         """Place and score of the best of those that did not come yet."""
+        self._count()
         values = self._weight * self._products - (1 - self._weight) * self._nearest
         values[~self._open] = -np.inf
         places = np.flatnonzero(values >= values.max() - self._margin)
@@ -97,9 +99,13 @@ class MarginalOrder:
 
     def take(self, place: int) -> None:
         """Tells that this one is chosen."""
-        products = (self._rows @ self._rows[place]).astype(np.float64)
-        self._nearest = np.maximum(self._nearest, products) if self._taken else products
         self._taken.append(place)
+
+    def _count(self) -> None:
+        for place in self._taken[self._counted :]:
+            products = (self._rows @ self._rows[place]).astype(np.float64)
+            self._nearest = np.maximum(self._nearest, products) if self._counted else products
+            self._counted += 1
 
     def _repeated(self, places: Ints) -> NDArray[np.float64]:
         """(P,) the highest exact score with one that is taken; 0 where none is."""
