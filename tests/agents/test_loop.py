@@ -138,11 +138,11 @@ def test_saycan_grounds_the_most_frequent_where_none_is_accepted() -> None:
 
 def test_reflexion_tries_again_keeps_the_best_and_shows_three_notes() -> None:
     lose = ["go to kitchen", "focus on orange"]
-    script = ["focus on red apple", "note one", *lose, "note two", "look around", "wait", "wait"]
+    script = ["focus on red apple", "note one", *lose, "note two", "focus on crocodile"]
     one = agent(script, "reflexion")
     episode = run_episode(ToyWorld(), one, 6)
-    assert (episode.trials, episode.score, episode.ended) == (3, 0, "moves")
-    assert episode.reflections == ("note one", "note two")
+    assert (episode.trials, episode.score, episode.ended) == (3, -100, "lost")
+    assert (episode.scores, episode.reflections) == ((0, 10, -100), ("note one",))
     last = requests(one)[-1][0].content
     assert "- note one\n- note two" in last
     assert requests(one)[1][0].content.count("think:") == 0  # the request for a note is another text

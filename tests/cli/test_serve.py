@@ -133,3 +133,24 @@ def test_the_command_loads_nothing_heavy() -> None:
     code = "import sys, kshot.cli.serve; print({'torch', 'fastapi', 'uvicorn', 'httpx2'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out == "set()\n"
+
+
+@pytest.mark.slow
+def test_ctrl_c_cuts_what_does_not_end_without_a_trace_of_calls(pool: Path) -> None:
+    endless = FakeReply("word " * 1000, between=0.1)
+    with (
+        FakeServer(lambda body: endless) as upstream,
+        running(pool, "--upstream", upstream.base_url) as (process, address, _),
+        openai.OpenAI(base_url=address, api_key="k", max_retries=0) as client,
+    ):
+        stream = client.chat.completions.create(
+            model="fake", messages=[{"role": "user", "content": "the bill"}], stream=True
+        )
+        next(stream)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(openai.APIConnectionError):
+            list(stream)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode in (0, 130)
+        assert "Traceback" not in errors
+        assert upstream.requests[0].outcome == "hung_up"

@@ -124,6 +124,14 @@ def test_a_slow_pool_does_not_hold_up_what_needs_no_pool(proxied: Proxied, retri
         assert upstream.paid.total() == 1
 
 
+@pytest.mark.parametrize("path", ["//chat/completions", "/chat/completions/", "/chat%2Fcompletions"])
+def test_a_chat_by_an_odd_spelling_gets_insights_too(proxied: Proxied, path: str) -> None:
+    with FakeServer(request_text) as upstream, proxied(upstream.base_url) as address:
+        reply = httpx2.post(address + path, json={"model": "fake", "messages": ASKED})
+        assert reply.headers["x-kshot-insights"] == "2"
+        assert upstream.requests[0].path == "/v1" + path
+
+
 def test_an_empty_pool_forwards_byte_for_byte(proxied: Proxied) -> None:
     raw = '{"messages" :[ {"content":"caf\u00e9","role": "user"}],\n"model": "fake", "x": 1.50}  '.encode()
     with FakeServer(request_text) as up, proxied(up.base_url, read=lambda text: Retrieved()) as address:

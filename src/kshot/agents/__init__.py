@@ -1,8 +1,8 @@
 """Interactive tasks: one loop for ReAct, SayCan and Reflexion, with and without insights."""
 
 from kshot.agents.base import Environment, Split, State, WorldError
-from kshot.agents.episode import Episode, Step, Usage
-from kshot.agents.evaluate import Difference, Evaluation, evaluate_episodes, final_score, score_difference
+from kshot.agents.episode import Episode, Step, Usage, final_score
+from kshot.agents.evaluate import Difference, Evaluation, evaluate_episodes, score_difference
 from kshot.agents.learn_pool import (
     EpisodeLearning,
     EpisodesLearned,

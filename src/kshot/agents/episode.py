@@ -10,6 +10,7 @@ from kshot.models.base import Reply
 
 Kind: TypeAlias = Literal["thought", "own", "grounded", "refused", "asks_back"]
 Ended: TypeAlias = Literal["solved", "lost", "over", "moves", "steps", "stuck", "model", "environment"]
+Negative: TypeAlias = Literal["last_before", "zero"]
 SOLVED = 100
 
 
@@ -131,3 +132,19 @@ class Episode:
     def with_usage(self, usage: Usage, *, trials: int) -> Episode:
         """The kept trial, with what all trials cost."""
         return replace(self, usage=usage, trials=trials)
+
+
+def final_score(episode: Episode, *, negative: Negative = "last_before") -> int:
+    """The score that counts: the last one; where that is negative, the last score before it, or 0.
+
+    Source: the released evaluation takes the last score before a negative one under its no-stop flag, else 0.
+
+    >>> lost = Episode("toy", 0, "react", scores=(8, 25, -100), ended="lost")
+    >>> final_score(lost), final_score(lost, negative="zero")
+    (25, 0)
+    """
+    if episode.score >= 0:
+        return episode.score
+    if negative == "zero":
+        return 0
+    return next((score for score in reversed(episode.scores) if score >= 0), 0)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from kshot.agents.episode import NOTHING, SOLVED, Episode, Usage
+from kshot.agents.episode import NOTHING, SOLVED, Episode, Negative, Usage, final_score
 from kshot.errors import MetricError
 from kshot.measure.statistics.bootstrap import grouped, p_value, percentile_interval, resampled
 
-Negative: TypeAlias = Literal["last_before", "zero"]
 Interval: TypeAlias = tuple[float, float]
 
 
@@ -56,22 +55,6 @@ class Evaluation:
     def rows(self) -> list[dict[str, Any]]:
         """One row a variation, for a report."""
         return [{"variation": variation, "score": score} for variation, score in self.by_variation]
-
-
-def final_score(episode: Episode, *, negative: Negative = "last_before") -> int:
-    """The score that counts: the last one; where that is negative, the last score before it, or 0.
-
-    Source: the released evaluation takes the last score before a negative one under its no-stop flag, else 0.
-
-    >>> lost = Episode("toy", 0, "react", scores=(8, 25, -100), ended="lost")
-    >>> final_score(lost), final_score(lost, negative="zero")
-    (25, 0)
-    """
-    if episode.score >= 0:
-        return episode.score
-    if negative == "zero":
-        return 0
-    return next((score for score in reversed(episode.scores) if score >= 0), 0)
 
 
 def evaluate_episodes(

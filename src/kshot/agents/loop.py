@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from kshot.agents.acting import carry_out, draw
 from kshot.agents.base import Environment, State, WorldError
-from kshot.agents.episode import NOTHING, SOLVED, Ended, Episode, Step, Usage
+from kshot.agents.episode import NOTHING, SOLVED, Ended, Episode, Step, Usage, final_score
 from kshot.agents.observation import observation_text, query_key
 from kshot.agents.prompt import (
     ACKNOWLEDGED,
@@ -67,7 +67,8 @@ def run_episode(environment: Environment, agent: Agent, variation: int, *, repea
     An episode ends at 100, below 0, when the environment says so, when moves exceed its limit, after twice
     as many steps as that (looking and refused actions cost no move, so such a loop would never end), and
     when the last five actions are exactly two different ones. Reflexion begins it again up to three times,
-    with notes of what went wrong, and the best trial is kept (of equals the first).
+    with notes of what went wrong, and the trial with the best last score is kept (of equals that with the
+    best score before a loss, then the first).
 
     Args:
         environment: Where.
@@ -94,7 +95,7 @@ def run_episode(environment: Environment, agent: Agent, variation: int, *, repea
         note = _reflect(agent, episode, reflections)
         usage = usage.plus(note)
         reflections += (note.text.strip(),) if note.text.strip() else ()
-    best = max(trials, key=lambda episode: episode.score)
+    best = max(trials, key=lambda episode: (episode.score, final_score(episode)))
     return best.with_usage(usage, trials=len(trials))
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, final
+from urllib.parse import unquote
 
 from kshot.errors import InputError, KshotError
 from kshot.methods.panda.seams import Retrieved
@@ -66,7 +67,9 @@ def make_app(pool_reader: PoolReader, upstream: str, *, options: ProxyOptions | 
         yield
         await proxy.upstream.close()
 
-    app = FastAPI(title="kshot", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    # newer FastAPI can report requests to a collector; nothing of a client's goes anywhere but upstream
+    silent: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, telemetry=silent)
     app.router.routes.append(Route("/{path:path}", endpoint=proxy))
     if options.local_only:
         app.add_middleware(LocalOnly)
@@ -105,7 +108,7 @@ class Proxy:
         path = _raw_path(scope).removeprefix("/v1")
         chat: Adapted | None = None
         try:
-            if (scope["method"], path) == ("POST", CHAT):
+            if scope["method"] == "POST" and _is_chat(path):
                 chat = await asyncio.to_thread(adapted, body, self._pool_reader, self._options)
                 body = chat.body
                 self._trace(chat)
@@ -136,6 +139,15 @@ def _raw_path(scope: Scope) -> str:
     """The path as the client spelled it, escapes included."""
     raw: Any = scope.get("raw_path")
     return raw.decode("latin-1").partition("?")[0] if raw else str(scope["path"])
+
+
+def _is_chat(path: str) -> bool:
+    """Whether this is the chat's address, however it is spelled: no request slips by without insights.
+
+    >>> _is_chat("/chat/completions"), _is_chat("//chat%2Fcompletions/"), _is_chat("/completions")
+    (True, True, False)
+    """
+    return [part for part in unquote(path).split("/") if part] == CHAT.strip("/").split("/")
 
 
 def _climbs(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def serve(
     app = make_app(_reader(pool, retrieval, embedder, options), upstream, options=options)
     config = uvicorn.Config(
         app, log_level="error", access_log=False, server_header=False, date_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        proxy_headers=False, timeout_graceful_shutdown=GRACE_S,
     )  # fmt: skip
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     with _socket(address) as listening:
@@ -120,5 +121,6 @@ def _warning(options: ProxyOptions) -> str:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """A reply that broke off is told by ``options.log`` already."""
-    return "without completing response" not in record.getMessage()
+    """A reply that broke off is told by ``options.log`` already; what the server's own end cut is no fault."""
+    cut = record.exc_info is not None and record.exc_info[0] is asyncio.CancelledError
+    return not cut and "without completing response" not in record.getMessage()

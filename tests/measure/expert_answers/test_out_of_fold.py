@@ -38,13 +38,13 @@ def rows(count: int = 40) -> tuple[list[str], list[str]]:
 
 
 def test_each_fold_is_judged_by_a_head_of_the_others():
-    texts, labels = rows()
-    found = out_of_fold_probabilities(HashingEncoder(256), texts, labels, label_names=NAMES, folds=4, seed=3)
-    assert found.probabilities.shape == (40, 3)
-    assert sorted(np.bincount(found.fold)) == [10] * 4
-    for number in range(4):
+    texts, labels = rows(24)
+    found = out_of_fold_probabilities(HashingEncoder(256), texts, labels, label_names=NAMES, folds=3, seed=3)
+    assert found.probabilities.shape == (24, 3)
+    assert sorted(np.bincount(found.fold)) == [8] * 3
+    for number in range(3):
         held = np.flatnonzero(found.fold == number)
-        rest = [i for i in range(40) if found.fold[i] != number]
+        rest = [i for i in range(24) if found.fold[i] != number]
         head = EmbeddingHead.fit(
             HashingEncoder(256),
             [texts[i] for i in rest],
@@ -56,9 +56,9 @@ def test_each_fold_is_judged_by_a_head_of_the_others():
         np.testing.assert_allclose(
             found.probabilities[held], head.predict_proba([texts[i] for i in held]), atol=1e-6
         )
-        assert sorted(labels[i] for i in held) == ["bad"] * 5 + ["good"] * 5
+        assert sorted(labels[i] for i in held) == ["bad"] * 4 + ["good"] * 4
     assert (found.probabilities[:, 2] == 0).all()
-    assert (found.probabilities.argmax(axis=1) == [NAMES.index(label) for label in labels]).mean() > 0.9
+    assert (found.probabilities.argmax(axis=1) == [NAMES.index(label) for label in labels]).mean() > 0.8
 
 
 def test_a_head_cannot_know_labels_that_stand_nowhere_else():
@@ -84,8 +84,8 @@ def test_equal_texts_stay_together_and_are_encoded_once():
 
 
 def test_the_order_of_the_rows_does_not_matter():
-    texts, labels = rows(30)
-    order = np.random.default_rng(2).permutation(30)
+    texts, labels = rows(12)
+    order = np.random.default_rng(2).permutation(12)
     one = out_of_fold_probabilities(HashingEncoder(64), texts, labels, label_names=NAMES)
     other = out_of_fold_probabilities(
         HashingEncoder(64), [texts[i] for i in order], [labels[i] for i in order], label_names=NAMES
@@ -105,7 +105,7 @@ def test_few_rows_and_a_class_of_one():
 
 
 def test_the_id_follows_content_and_seed():
-    texts, labels = rows(10)
+    texts, labels = rows(4)
     options = [{}, {"seed": 1}, {"folds": 3}, {"label_names": NAMES[:2]}]
     ids = {
         out_of_fold_probabilities(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from kshot.data.example import Conversation, Example, Message
+from kshot.data.template import Template
 from kshot.errors import DataError, InputError
 from kshot.methods.panda.learn import (
     Lesson,
@@ -21,6 +22,7 @@ from kshot.methods.panda.learn import (
 )
 from kshot.methods.panda.pairs import reversed_preference
 from kshot.methods.panda.preferences import from_actions, from_probabilities
+from kshot.methods.panda.prompts import open_prompts
 from kshot.methods.panda.records import ExpertFacts, Insight, Spent
 from kshot.models.asking import Question
 from kshot.models.base import Reply
@@ -126,6 +128,24 @@ def test_question_of_is_what_learn_asks():
     assert (question.step, question.decoding.max_new_tokens) == ("learn", 150)
     assert question.check is not None
     assert question.check("It is calm.")
+
+
+@pytest.mark.parametrize("style", ["standard", "bare"])
+@pytest.mark.parametrize("ask", ["reason", "reason_without_answer", "strategy"])
+def test_the_wordings_of_the_package_fit(style, ask):
+    class Says:
+        id = "says@1"
+
+        def generate(self, conversations, **decoding):
+            return [Reply("It smiles.") for _ in conversations]
+
+    prompts = open_prompts(Template("Which mood?", "classification", LABELS), style=style)
+    (found,) = learn(Says(), [lesson("so {good}\nor not")], prompts=prompts, ask=ask)
+    assert isinstance(found, Insight)
+    assert found.insight == "It smiles."
+    assert found.template == f"{prompts.id}/{ask}"
+    question = question_of(lesson("so {good}\nor not"), prompts=prompts, ask=ask)
+    assert question.conversation[-1].content.endswith(found.opening)
 
 
 def test_an_unusable_reply_is_asked_for_once_more_and_then_not_learned():

@@ -107,6 +107,29 @@ def test_nothing_around_a_record_changes_its_score():
         assert {c.insight.key: c.score for c in part.chosen} == {key: scores[key] for key in keys}
 
 
+def near_ties(count: int, dim: int = 384) -> Given:
+    """Unit rows whose float32 products with the last one differ by less than their rounding errors."""
+    rng = np.random.default_rng(6)
+    base = rng.normal(size=dim)
+    rows = base / np.linalg.norm(base) + rng.normal(size=(count + 1, dim)) * 3e-5
+    return Given((rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32))
+
+
+def test_near_ties_are_decided_by_the_exact_score():
+    encoder = near_ties(2000)
+    rows, query = encoder.rows[:-1], encoder.rows[-1]
+    expected = slow_order(rows, query)
+    products = rows @ query
+    by_product = sorted(range(2000), key=lambda place: (-products[place], place))
+    assert by_product[:64] != [place for _, place in expected[:64]]  # so the products would not do
+    pool = a_pool([str(place) for place in range(2000)])
+    for k in (1, 6, 63, 64, 65, 300):
+        for mmr in (None, 1.0):
+            if k < 100 or mmr is None:
+                found = Retriever(pool, encoder, Retrieval(k=k, mmr=mmr)).nearest("2000")
+                assert [(chosen.score, chosen.insight.row) for chosen in found.chosen] == expected[:k]
+
+
 def test_more_than_there_are_and_nothing_at_all():
     retrieve = Retriever(a_pool(["a cat", "a dog"]), HashingEncoder(64), Retrieval(k=9))
     assert places(retrieve.nearest("a dog")) == [1, 0]

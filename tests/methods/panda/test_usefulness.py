@@ -6,11 +6,14 @@ from kshot.data.example import Example
 from kshot.data.template import Template
 from kshot.errors import InputError
 from kshot.methods.panda.answer import Reader
+from kshot.methods.panda.pool import InsightPool, PoolHeader
 from kshot.methods.panda.prompts import fields, open_prompts
 from kshot.methods.panda.records import Counters, Insight
+from kshot.methods.panda.retrieve import Retrieval, Retriever
 from kshot.methods.panda.seams import Chosen, Retrieved, Setting
 from kshot.methods.panda.usefulness import measure_usefulness, usefulness_calls, with_counters
 from kshot.models.base import Reply
+from kshot.models.embed import HashingEncoder
 from kshot.models.fake import ScriptedModel
 
 PROMPTS = open_prompts(Template(instruction="Mood?", kind="classification", labels=("bad", "good")))
@@ -93,6 +96,19 @@ def test_counters_are_added_to_those_of_the_pool():
     again = with_counters(pool, {GOOD.id: Counters(1, 0, 1)})
     assert [insight.counters for insight in again] == [Counters(4, 2, 2), Counters()]
     assert [insight.id for insight in again] == [GOOD.id, OTHER.id]
+
+
+def test_with_a_real_retriever_that_leaves_the_row_out():
+    pool = InsightPool(
+        [Insight(i, row.prompt, f"note {i}") for i, row in enumerate(ROWS)], PoolHeader("mood")
+    )
+    encoder = HashingEncoder(dim=64)
+    left_out = Reader(PROMPTS, Retriever(pool, encoder, Retrieval(k=2, leave_one_out=True)))
+    found = measure_usefulness(ScriptedModel(say), ROWS, left_out, gold=["good"] * 4)
+    assert (found.rows_used, found.questions) == (4, 12)
+    whole = Reader(PROMPTS, Retriever(pool, encoder, Retrieval(k=2)))
+    with pytest.raises(InputError, match="leave_one_out"):
+        measure_usefulness(ScriptedModel(say), ROWS, whole, gold=["good"] * 4)
 
 
 def test_no_rows():

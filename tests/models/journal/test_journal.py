@@ -100,6 +100,10 @@ def test_refresh_asks_anew_and_finds_its_own(journal: Journal) -> None:
         assert found is not None
         assert found.text == "new"
         assert [c.text for c in again.calls(status="done")] == ["old", "new"]
+        assert again._file is not None
+        with again._file.reading() as connection:
+            standing = connection.execute("SELECT text FROM calls WHERE is_current = 1").fetchall()
+        assert standing == [("new",)]
 
 
 def test_read_only_finds_and_never_writes(journal: Journal) -> None:

@@ -1,7 +1,6 @@
 """Several processes on one journal, and processes that are killed."""
 
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -148,16 +147,18 @@ def test_a_forked_child_opens_its_own(tmp_path: Path) -> None:
         def child() -> None:
             claimed = journal.claim([key(5), key(6)])
             journal.settle(call(1))
-            queue.put((journal.owner, claimed == {key(6)}, journal.find(key(0)) is not None, os.getpid()))
+            assert journal._file is not None
+            opened_by = journal._file._now.pid
+            queue.put((journal.owner, claimed == {key(6)}, journal.find(key(0)) is not None, opened_by))
             journal.close()
 
         process = context.Process(target=child)
         process.start()
         process.join(30)
         assert process.exitcode == 0
-        other, claimed_right, found, pid = queue.get()
+        other, claimed_right, found, opened_by = queue.get()
         assert other != owner
-        assert pid != os.getpid()
+        assert opened_by == process.pid
         assert claimed_right
         assert found
         assert journal.find(key(1)) is not None

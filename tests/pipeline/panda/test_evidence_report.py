@@ -21,9 +21,7 @@ def made(world, tmp_path_factory):
         parts = world.parts(model)
         evidence = gather_evidence(world.judged[:24], parts)
         ablations = run_ablations(world.judged[:24], parts, questions=("k", "usefulness"))
-        told = Told(
-            task="places", simulated=True, facts=(("expert", "made-up"),), leaves=("Texts went to X.",)
-        )
+        told = Told(task="places", simulated=True, facts=(("expert", "made-up"),))
         guide = GuideFacts(text="Look.", tokens=2)
         report = panda_report(evidence, parts, told, ablations=ablations, usage=model.usage(), guide=guide)
     return evidence, report
@@ -72,6 +70,14 @@ def test_usage_comes_by_step(made):
     assert dict(report.pool)["insights"] == "80"
     assert sum(report.pool_labels.values()) == 80
     assert [row.name for row in report.cascade][:2] == ["cascade", "never ask"]
+
+
+def test_a_remote_model_is_named_where_texts_leave(made, world):
+    _, report = made
+    assert len(report.leaves) == 1
+    assert "went to http://127.0.0.1:" in report.leaves[0]
+    local = panda_report(made[0], world.parts(world.simulated()), Told(task="places"))
+    assert local.leaves == ()
 
 
 def test_it_is_written_labelled_and_read_back(made, tmp_path):

@@ -44,10 +44,12 @@ def unusable(text: str, pair: Pair, *, limit: int = 0) -> str:
 
     It must not be empty, nor end with a colon (reasons are announced and none is given, as where a list was
     cut off at its first line end), and its last sentence must not name a rival and nothing else: then it
-    argues for the wrong answer. Names are found by the parser of replies (``extract_label``: whole words, not negated);
-    indices are not read. A rival that another answer is put over ("joy over anger", "than anger") is not
-    named as the answer. Where answers are free texts, the parser looks for the texts themselves. Names of one
-    character, and names that the parser cannot tell apart, are not looked for.
+    argues for the wrong answer.
+
+    Names are found by the parser of replies (``extract_label``: whole words, not negated); indices are not
+    read. A rival that another answer is put over ("joy over anger", "than anger") is not named as the answer.
+    Where answers are free texts, the parser looks for the texts themselves. Names of one character, and names
+    that the parser cannot tell apart, are not looked for.
 
     Args:
         text: The reply.

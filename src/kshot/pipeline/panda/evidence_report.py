@@ -44,7 +44,7 @@ class Told:
         miniature: The task is of the invented world; so does this.
         facts: About task, LLM, expert and encoder, as (name, value).
         queries: How many items are shown with their insights.
-        leaves: What left this machine, a sentence each.
+        leaves: What left this machine, a sentence each; by default what the model's address tells.
     """
 
     task: str
@@ -81,29 +81,29 @@ def panda_report(
         n=len(evidence.items),
         headline=verdict.headline,
         reference=REFERENCE,
-        systems=tuple(system_row(one, evidence, parts) for one in evidence.outcomes),
+        systems=tuple(_system_row(one, evidence, parts) for one in evidence.outcomes),
         simulated=told.simulated,
         miniature=told.miniature,
         tone=tone_of(verdict),
-        because=because(evidence),
+        because=_because(evidence),
         facts=(*told.facts, ("insights in a prompt", str(parts.retrieval.k)), ("LLM", parts.model.id),
                ("encoder", parts.embedder.id)),
-        claims=claim_rows(verdict),
-        ablations=tuple(ablation_rows(one, len(evidence.items)) for one in ablations),
-        pool=pool_facts(parts),
+        claims=_claim_rows(verdict),
+        ablations=tuple(_ablation_rows(one, len(evidence.items)) for one in ablations),
+        pool=_pool_facts(parts),
         pool_labels=dict(Counter(one.answer for one in parts.pool if one.answer is not None).most_common(20)),
         queries=_queries(evidence, reference, told.queries),
-        usage=tuple(usage_row(one) for one in usage),
-        cascade=cascade_rows(evidence),
+        usage=tuple(_usage_row(one) for one in usage),
+        cascade=_cascade_rows(evidence),
         cascade_sentence=_cascade_sentence(evidence),
         guide=guide,
         notes=(*evidence.notes, *skipped),
-        leaves=told.leaves,
+        leaves=told.leaves or _leaves(parts),
         provenance=told.provenance,
     )  # fmt: skip
 
 
-def system_row(one: Outcome, evidence: PandaEvidence, parts: Parts) -> SystemRow:
+def _system_row(one: Outcome, evidence: PandaEvidence, parts: Parts) -> SystemRow:
     """One condition as a row of the leaderboard; where there are labels, with accuracy and macro-F1."""
     seen = one.comparison
     others = [name for name in ("accuracy", "macro_f1") if name != evidence.metric and parts.labels]
@@ -119,7 +119,7 @@ def system_row(one: Outcome, evidence: PandaEvidence, parts: Parts) -> SystemRow
     )  # fmt: skip
 
 
-def because(evidence: PandaEvidence) -> tuple[str, ...]:
+def _because(evidence: PandaEvidence) -> tuple[str, ...]:
     """The sentences of the verdict's questions, and how the insights stand against the expert itself."""
     claims = evidence.verdict.claims
     said = [one.sentence for one in claims if one.question != "beside"]
@@ -139,7 +139,7 @@ def tone_of(verdict: Verdict) -> str:
     return "tied" if not verdict.used else "better" if verdict.adds_to_examples else "unsure"
 
 
-def claim_rows(verdict: Verdict) -> tuple[ClaimRow, ...]:
+def _claim_rows(verdict: Verdict) -> tuple[ClaimRow, ...]:
     """The comparisons of the verdict under the names of the leaderboard."""
     return tuple(
         ClaimRow(
@@ -152,7 +152,7 @@ def claim_rows(verdict: Verdict) -> tuple[ClaimRow, ...]:
     )  # fmt: skip
 
 
-def ablation_rows(ablation: Ablation, n: int) -> AblationRows:
+def _ablation_rows(ablation: Ablation, n: int) -> AblationRows:
     """One question's table."""
     return AblationRows(
         question=ablation.question,
@@ -162,7 +162,7 @@ def ablation_rows(ablation: Ablation, n: int) -> AblationRows:
     )
 
 
-def pool_facts(parts: Parts) -> tuple[tuple[str, str], ...]:
+def _pool_facts(parts: Parts) -> tuple[tuple[str, str], ...]:
     """What a pool holds, counted."""
     pool = parts.pool
     flags = Counter(flag for one in pool for flag in one.flags)
@@ -178,7 +178,7 @@ def pool_facts(parts: Parts) -> tuple[tuple[str, str], ...]:
     return (*found, *((f"flagged {name}", f"{count:,}") for name, count in flags.most_common()))
 
 
-def usage_row(one: StepUsage) -> UsageRow:
+def _usage_row(one: StepUsage) -> UsageRow:
     """One step of an endpoint's counts."""
     return UsageRow(
         step=one.step, calls=one.calls, cached=one.cached, failed=one.failed, usd=one.usd,
@@ -186,7 +186,7 @@ def usage_row(one: StepUsage) -> UsageRow:
     )  # fmt: skip
 
 
-def cascade_rows(evidence: PandaEvidence) -> tuple[CascadeRow, ...]:
+def _cascade_rows(evidence: PandaEvidence) -> tuple[CascadeRow, ...]:
     """The cascade beside never asking, always asking and the split by somebody who knows."""
     table = evidence.cascade.table if evidence.cascade is not None else ()
     return tuple(
@@ -200,6 +200,15 @@ def _cascade_sentence(evidence: PandaEvidence) -> str:
     if evidence.cascade is None:
         return ""
     return f"{evidence.cascade.sentence} Scores here are shares of single items that are right."
+
+
+def _leaves(parts: Parts) -> tuple[str, ...]:
+    address = getattr(parts.model, "base_url", None)
+    if address is None:
+        return ()
+    return (
+        f"Every prompt, with the texts of items and learning rows, went to {address} ({parts.model.id}).",
+    )
 
 
 def _claimed(name: str) -> str:

@@ -184,3 +184,4 @@ def test_majority_ties_go_to_the_first_drawn():
     assert majority(["b", "a", "a", "b"]) == ("b", 0.5)
     assert majority([None, "a", None]) == ("a", 1 / 3)
     assert majority([]) == (None, 0.0)
+    assert majority(["le Chat", "le chat ", "un chien"]) == ("le Chat", 2 / 3)

@@ -112,6 +112,7 @@ def test_rubbish_gives_an_honest_empty_guide(text):
     guide = distil(model, POOL, embedder=EMBEDDER)
     assert (guide.text, guide.rules) == ("", ())
     assert guide.notes[0].startswith("2 of 2 groups gave no usable rules, for example: unusable twice: ")
+    assert "Reply with" not in guide.notes[0]  # words for the model are not for the reader
     assert guide.notes[-1] == "the guide is empty: there are no rules"
     assert len(model.conversations) == 4  # each once, and once more with what was wrong
     assert model.conversations[2][-1].content.endswith("Reply with the JSON object alone.")
@@ -262,6 +263,15 @@ def test_texts_in_the_pool_cannot_speak_for_the_prompt():
         ("Expert's answer", "good"),
         ("Note", evil.insight),
     ]
+
+
+def test_long_texts_are_cut_and_marked():
+    long = replace(insight(0), key="one two three four\nfive")
+    model = condensing()
+    distil(model, [long], embedder=EMBEDDER, effort=Effort(most_words=3))
+    distil(model, [long], embedder=EMBEDDER, effort=Effort(most_words=5))
+    shown = [dict(fields(conversation[-1].content))["Case"] for conversation in model.conversations]
+    assert shown == ["one two three ...", long.key]
 
 
 def test_a_guide_is_read_back():

@@ -103,6 +103,16 @@ def test_a_part_of_a_pool_needs_nothing_new(folder: Path):
     np.testing.assert_array_equal(found.rows, plain_rows(InsightPool.load(folder)))
 
 
+def test_a_changed_key_is_seen_where_the_number_is_the_same(folder: Path):
+    opened(folder, Counting())
+    pool = InsightPool.load(folder)
+    changed = [replace(pool[0], key="a horse"), *pool.insights[1:]]
+    pool.with_insights(changed).save(folder, overwrite=True)
+    found = opened(folder, Counting())
+    assert (found.encoded, len(found.notes)) == (1, 1)
+    np.testing.assert_array_equal(found.rows, plain_rows(InsightPool.load(folder)))
+
+
 @pytest.mark.parametrize(
     ("other", "told"),
     [

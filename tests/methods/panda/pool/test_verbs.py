@@ -132,6 +132,12 @@ def test_deduplicate_keeps_the_same_advice_for_other_keys_where_an_embedder_comp
         deduplicate(pool, overlap=1.0)
 
 
+def test_a_record_that_fell_drops_nobody():
+    chain = ["a b c d e", "b c d e f", "c d e f g"]  # each F 0.8 with the next, 0.6 with the one after
+    pool = InsightPool([an_insight(row, text) for row, text in enumerate(chain)], HEADER)
+    assert [insight.row for insight in deduplicate(pool).pool] == [0, 2]
+
+
 def test_contrary_answers_are_no_repeats_though_their_words_are():
     text = "it prefers yes over no by tone"
     pool = InsightPool([an_insight(0, text), an_insight(1, text, answer="no")], HEADER)

@@ -1,5 +1,6 @@
 """Each part of a prompt once, in order, whatever stands in the texts; and no gold answer in it."""
 
+import pickle
 from dataclasses import replace
 from itertools import product
 
@@ -225,6 +226,11 @@ def test_the_id_follows_the_words(monkeypatch):
 def test_what_does_not_fit_is_refused(arguments, error, says):
     with pytest.raises(error, match=says):
         open_prompts(MOOD, **arguments)
+
+
+def test_prompts_travel_to_other_processes():
+    for prompts in (open_prompts(MOOD, names={"negative": "bad"}), open_prompts(MOOD, style="bare")):
+        assert pickle.loads(pickle.dumps(prompts)) == prompts
 
 
 def test_stops():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-from kshot.data.example import Example
+from kshot.data.example import Example, normalised
 from kshot.errors import InputError, ModelError
 from kshot.methods.panda.answer import Reader, conversation_of, decoding_of
 from kshot.methods.panda.seams import Retrieved
@@ -81,14 +81,16 @@ def draw_answers(
 def majority(answers: Sequence[str | None]) -> tuple[str | None, float]:
     """The most frequent valid answer, and its share of all draws. Ties: the one drawn first.
 
+    Answers that differ in case and blanks alone are one, in the spelling that was drawn first.
+
     >>> majority(["a", None, "a"]), majority(["b", "a"]), majority([None])
     (('a', 0.6666666666666666), ('b', 0.5), (None, 0.0))
     """
-    counts = Counter(found for found in answers if found is not None)
-    if not counts:
+    valid = [found for found in answers if found is not None]
+    if not valid:
         return None, 0.0
-    found, count = counts.most_common(1)[0]
-    return found, count / len(answers)
+    folded, count = Counter(map(normalised, valid)).most_common(1)[0]
+    return next(found for found in valid if normalised(found) == folded), count / len(answers)
 
 
 def probability_of(stated: str | None, reply: Reply, reader: Reader) -> float:

@@ -14,6 +14,7 @@ from kshot.methods.panda.records import Insight
 
 Said: TypeAlias = tuple[str, tuple[int, ...]]
 LONGEST_RULE = 60  # words
+AGAIN = ". Reply with the JSON object alone."
 CONDENSE = """You turn an expert's decisions into rules that others can follow.
 Read the numbered cases: each has a text, the expert's answer where it is known, and a note that explains it.
 Write {most} general rules that the cases have in common. A rule is one sentence of at most 40 words that says
@@ -25,9 +26,11 @@ FORM = '{"rules": [{"rule": "...", "support": [1, 2]}]}'
 
 
 def condense_prompt(
-    insights: Sequence[Insight], group: Group, *, task: str, most_rules: int = 3
+    insights: Sequence[Insight], group: Group, *, task: str, most_rules: int = 3, most_words: int = 200
 ) -> Conversation:
     """The question about one group; its cases are numbered from 1 in the order of ``group.shown``.
+
+    A case's text is cut behind ``most_words`` words, marked by dots: what decides is in the explanation.
 
     Example::
 
@@ -38,7 +41,7 @@ def condense_prompt(
     parts = [marked("Task", task)] if task.strip() else []
     for number, place in enumerate(group.shown, start=1):
         insight = insights[place]
-        lines = [f"{number}.", marked(CASE, insight.key)]
+        lines = [f"{number}.", marked(CASE, _shortened(insight.key, most_words))]
         if insight.preference is not None:
             lines.append(marked(RANKED[0], insight.preference.top.shown))
         if insight.insight.strip():
@@ -75,7 +78,7 @@ def checker(read: Callable[[str], object]) -> Callable[[str], str]:
         try:
             read(text)
         except ValueError as error:
-            return f"{error}. Reply with the JSON object alone."
+            return f"{error}{AGAIN}"
         return ""
 
     return check
@@ -134,6 +137,11 @@ def numbers_in(value: object, most: int, *, what: str) -> tuple[int, ...]:
         shown = json.dumps((wrong or unknown)[0])[:40]
         raise ValueError(f"{what}: {shown} is none of the numbers 1 to {most}")
     return tuple(sorted(set(value)))
+
+
+def _shortened(text: str, most_words: int) -> str:
+    words = text.split()
+    return text if len(words) <= most_words else " ".join([*words[:most_words], "..."])
 
 
 def _rule(rule: object, case_count: int) -> Said:

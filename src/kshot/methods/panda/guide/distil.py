@@ -12,7 +12,7 @@ from typing import Any, final
 
 from kshot.data.example import Conversation, normalised
 from kshot.errors import BudgetError, InputError
-from kshot.methods.panda.guide.condense import checker, condense_prompt, rules_in
+from kshot.methods.panda.guide.condense import AGAIN, checker, condense_prompt, rules_in
 from kshot.methods.panda.guide.groups import Group, group_insights
 from kshot.methods.panda.guide.merge import applied, merge_prompt, operations_in
 from kshot.methods.panda.guide.rules import Count, Dropped, Guide, Rule, fitting, ranked, word_tokens
@@ -31,6 +31,7 @@ class Effort:
     Attributes:
         most_groups: Bound on groups: one call each, one more for the second pass, each repaired once at most.
         group_size: Insights that stand in one question.
+        most_words: Words of a case's text in a question; longer ones are cut.
         rules_per_group: Rules of one reply, at most.
         max_new_tokens: Of one reply.
         count: Text to tokens, for the budget of the guide.
@@ -38,6 +39,7 @@ class Effort:
 
     most_groups: int = 24
     group_size: int = 12
+    most_words: int = 200
     rules_per_group: int = 3
     max_new_tokens: int = 1024
     count: Count = word_tokens
@@ -141,7 +143,9 @@ def _condensed(work: _Work, groups: Sequence[Group]) -> list[Rule]:
     most = work.effort.rules_per_group
     questions = [
         work.question(
-            condense_prompt(work.insights, group, task=work.task, most_rules=most),
+            condense_prompt(
+                work.insights, group, task=work.task, most_rules=most, most_words=work.effort.most_words
+            ),
             partial(rules_in, case_count=len(group.shown), most_rules=most),
         )
         for group in groups
@@ -151,7 +155,7 @@ def _condensed(work: _Work, groups: Sequence[Group]) -> list[Rule]:
     for position, reply in work.ask(questions):
         group = groups[position]
         if reply.finish_reason == "error":
-            failures.append(reply.error)
+            failures.append(reply.error.removesuffix(AGAIN))
             continue
         said = rules_in(reply.text, len(group.shown), most_rules=most)
         pairs = (group.pair,) if group.pair[0] else ()
@@ -192,7 +196,7 @@ def _tidied(work: _Work, rules: list[Rule]) -> tuple[list[Rule], list[Dropped]]:
     )
     replies = [reply for _, reply in work.ask([question])]
     if not replies or replies[0].finish_reason == "error":
-        why = replies[0].error if replies else "no reply came"
+        why = replies[0].error.removesuffix(AGAIN) if replies else "no reply came"
         work.notes.append(f"the second pass failed and the rules stay as they were written: {why}")
         return rules, []
     order = {insight.id: place for place, insight in enumerate(work.insights)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 
 from kshot.data.example import Conversation, Example
@@ -62,7 +61,7 @@ def open_prompts(
     if style == "bare":
         bare = BarePrompts(template, multiline=multiline)
         return replace(bare, id=f"bare:{_wording(bare)}")
-    found = StandardPrompts(template, MappingProxyType(names), system=system, multiline=multiline)
+    found = StandardPrompts(template, names, system=system, multiline=multiline)
     return replace(found, id=f"standard:{_wording(found)}")
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import final
 
 from kshot.data.example import LETTERS, Conversation, Example, Message
@@ -74,7 +73,7 @@ class StandardPrompts:
     """
 
     template: Template
-    names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    names: Mapping[str, str] = field(default_factory=dict)
     system: bool = False
     multiline: bool = False
     id: str = ""

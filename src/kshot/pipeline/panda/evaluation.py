@@ -1,0 +1,182 @@
+"""A learned pool judged on a task's test rows: evidence, guide and ablations in one report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kshot import __version__
+from kshot.data.example import Example
+from kshot.data.formats import read_examples
+from kshot.data.task import Task
+from kshot.errors import InputError
+from kshot.methods.panda.guide import Guide, distil, word_tokens
+from kshot.methods.panda.pool import InsightPool
+from kshot.methods.panda.retrieve import Retrieval
+from kshot.methods.panda.seams import Setting
+from kshot.models.endpoint import Endpoint
+from kshot.pipeline.panda.ablate import run_ablations
+from kshot.pipeline.panda.conditions import NAMES, Extras
+from kshot.pipeline.panda.evidence import gather_evidence
+from kshot.pipeline.panda.evidence_report import Told, panda_report
+from kshot.pipeline.panda.expert import Expert, expert_name, open_expert
+from kshot.pipeline.panda.learn_job import bench_of, close
+from kshot.pipeline.panda.learn_pool import prompts_of
+from kshot.pipeline.panda.parts import EXPLAINED, NEAREST, Parts, lessons_of_pool
+from kshot.pipeline.workbench import Workbench
+from kshot.report.panda import GuideFacts, PandaReport, RuleRow, write_panda_report
+from kshot.report.write import ReportPaths
+from kshot.runs import Listener
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What is judged of a pool, and how.
+
+    Attributes:
+        names: Conditions, see ``conditions.NAMES``.
+        questions: Ablations, see ``ablations.QUESTIONS``; none by default.
+        pools: Other tasks' pools by name, for the question ``transfer``.
+        irrelevant: Folder of another task's pool for the irrelevant control; None: the least similar records.
+        setting: Its ``render`` is that of the insights and of all controls.
+        expert: As ``LearnJob``; None as the task says.
+        expert_rows: Labelled rows that an expert ``head`` learns on.
+        rows: Labelled rows that the pool was learned from, where those are not the shots.
+        most: Only the first so many test rows; None: all.
+        guide_tokens: Budget of the guide; 0: none is made.
+        simulated: The LLM is a simulation, and every part of the report says so.
+    """
+
+    names: tuple[str, ...] = NAMES
+    questions: tuple[str, ...] = ()
+    pools: Mapping[str, Path] = field(default_factory=dict)
+    irrelevant: Path | None = None
+    retrieval: Retrieval = NEAREST
+    setting: Setting = EXPLAINED
+    expert: str | None = None
+    expert_rows: Path | None = None
+    rows: Path | None = None
+    most: int | None = None
+    guide_tokens: int = 400
+    simulated: bool = False
+
+
+def evaluate_pool(
+    task: Task, folder: Path, out: Path, asked: Evaluation, *, listener: Listener
+) -> tuple[PandaReport, ReportPaths]:
+    """Judges a pool on the task's test rows and writes ``panda.html``, ``panda.md`` and ``panda.json``.
+
+    Raises:
+        InputError: The task has no test rows, or the pool, the expert or the LLM cannot be used.
+        BudgetError: A limit was reached; what was answered is in the journal, and a rerun goes on.
+
+    Example::
+
+        report, paths = evaluate_pool(task, Path("pools/irony"), Path("runs/irony"), Evaluation(), listener=silent)
+        print(report.headline, paths.html)
+    """
+    rows = task.test[: asked.most]
+    if not rows:
+        raise InputError(f"{task.name}: there are no test rows to judge a pool on; name a file under `test:`")
+    bench = bench_of(task)
+    try:
+        expert = _expert(bench, asked)
+        parts = parts_of(bench, folder, asked, expert=expert, listener=listener)
+        guide = _guide(parts, asked)
+        irrelevant = InsightPool.load(asked.irrelevant) if asked.irrelevant is not None else None
+        extras = Extras(guide=guide.text if guide else "", irrelevant=irrelevant)
+        evidence = gather_evidence(rows, parts, names=asked.names, extras=extras)
+        pools = {name: InsightPool.load(place) for name, place in asked.pools.items()}
+        tables = run_ablations(rows, parts, questions=asked.questions, pools=pools)
+        usage = bench.llm.usage() if isinstance(bench.llm, Endpoint) else ()
+        report = panda_report(
+            evidence, parts, _told(bench, folder, asked, expert=expert),
+            ablations=tables, usage=usage, guide=guide_facts(guide) if guide else None,
+        )  # fmt: skip
+    finally:
+        close(bench)
+    return report, write_panda_report(report, out)
+
+
+def parts_of(
+    bench: Workbench, folder: Path, asked: Evaluation, *, expert: Expert, listener: Listener
+) -> Parts:
+    """The parts of an evaluation from a task's workbench and a pool's folder.
+
+    Raises:
+        InputError: The pool cannot be used, or its labels are not the task's.
+    """
+    pool = InsightPool.load(folder)
+    if foreign := sorted(set(pool.header.labels) - set(bench.template.labels)):
+        known = ", ".join(bench.template.labels) or "none"
+        raise InputError(f"{folder}: the pool's label {foreign[0]!r} is none of the task's ({known})")
+    labelled = bench.labelled if asked.rows is None else _free(bench, asked.rows)
+    known_rows = {row.prompt: row for row in labelled}
+    lessons = tuple(
+        replace(one, row=known_rows.get(one.row.prompt, one.row)) for one in lessons_of_pool(pool)
+    )
+    is_gold = expert.facts.kind == "gold"
+
+    def said(rows: tuple[Example, ...]) -> list[str]:
+        return [one.top.answer for one in expert.prefer(rows)]
+
+    def progress(name: str, done: int, of: int) -> None:
+        listener("answering", name=name, done=done, of=of)
+
+    return Parts(
+        template=bench.template, metric=bench.task.metric, model=bench.llm, prompts=prompts_of(bench),
+        embedder=bench.embedder, pool=pool, lessons=lessons, labelled=tuple(labelled),
+        held_out=tuple(bench.labelled), retrieval=asked.retrieval, setting=asked.setting,
+        heuristic=bench.settings.panda.heuristic, expert=None if is_gold else lambda rows: said(tuple(rows)),
+        seed=bench.settings.report.seed, progress=progress,
+    )  # fmt: skip
+
+
+def guide_facts(guide: Guide) -> GuideFacts:
+    """A guide as the report shows it.
+
+    >>> guide_facts(Guide("Look twice.")).tokens
+    3
+    """
+    return GuideFacts(
+        text=guide.text,
+        tokens=word_tokens(guide.text),
+        rules=tuple(
+            RuleRow(text=one.text, support=len(one.support), ids=one.support, conflict="; ".join(one.conflicts))
+            for one in guide.rules
+        ),
+        note=" ".join(f"{note[0].upper()}{note[1:]}." for note in guide.notes if note),
+    )
+
+
+def _expert(bench: Workbench, asked: Evaluation) -> Expert:
+    learned_on = () if asked.expert_rows is None else _free(bench, asked.expert_rows)
+    return open_expert(bench, asked.expert or expert_name(bench), learned_on=learned_on)
+
+
+def _free(bench: Workbench, path: Path) -> tuple[Example, ...]:
+    return bench.without_test_rows(read_examples(path).examples)
+
+
+def _guide(parts: Parts, asked: Evaluation) -> Guide | None:
+    if not asked.guide_tokens or "guide" not in asked.names:
+        return None
+    return distil(
+        parts.model, parts.pool.insights, embedder=parts.embedder, task=parts.template.instruction,
+        token_budget=asked.guide_tokens,
+    )  # fmt: skip
+
+
+def _told(bench: Workbench, folder: Path, asked: Evaluation, *, expert: Expert) -> Told:
+    simulated = asked.simulated or bench.llm.id.startswith("simulated")
+    facts = (("pool", folder.name), ("expert", f"{expert.facts.kind} {expert.facts.id}".strip()))
+    header = InsightPool.load(folder).header
+    return Told(
+        task=bench.task.name, simulated=simulated, miniature=bool(bench.settings.miniature), facts=facts,
+        provenance={
+            "kshot": __version__, "explained by": header.model, "learning prompt": header.template,
+            "answering prompt": prompts_of(bench).id, "pool created": header.created,
+            "heuristic": bench.settings.panda.heuristic, "seed": str(bench.settings.report.seed),
+        },
+    )  # fmt: skip

@@ -1,0 +1,187 @@
+"""From a task file to a pool on the disk, over real sockets: cost, resumption, budget, guards."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kshot.data.example import Example
+from kshot.data.task import Task
+from kshot.errors import BudgetError, DataError, InputError
+from kshot.methods.panda.pool import InsightPool
+from kshot.models.fake import FakeServer, Faults
+from kshot.pipeline.panda.learn_job import LearnJob, estimated, learn_from_task
+from kshot.pipeline.panda.learn_pool import Learning
+from kshot.runs import silent
+
+SILENT: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+LABELS = ("calm", "angry")
+PRICES = {"prompt_usd": 1.0, "completion_usd": 2.0}
+
+
+def told(request: Mapping[str, Any]) -> str:
+    """An explanation that says which text it is of."""
+    text = request["messages"][-1]["content"]
+    return f"It sounds so because of word {len(text) % 7} in it."
+
+
+def rows(count: int, *, start: int = 0) -> list[Example]:
+    return [Example(f"the sea is row number {i}", LABELS[i % 2]) for i in range(start, start + count)]
+
+
+def task_at(base_url: str, *, budget: dict[str, Any] | None = None, test: int = 4, **panda: Any) -> Task:
+    settings = {
+        "task": {"name": "moods", "type": "classification", "labels": list(LABELS)},
+        "knowledge": {
+            "llm": {"base_url": base_url, "model": "fake", "prompt_usd": 1.0, "completion_usd": 2.0}
+        },
+        "budget": budget or {},
+        "panda": panda,
+    }
+    return Task.from_examples(settings, rows(10), rows(test, start=100))
+
+
+def test_each_shot_is_explained_once_and_a_second_call_pays_nothing(tmp_path: Path) -> None:
+    with FakeServer(told) as server:
+        first = learn_from_task(task_at(server.base_url), tmp_path / "pool", LearnJob(), listener=silent)
+        again = learn_from_task(task_at(server.base_url), tmp_path / "pool", LearnJob(), listener=silent)
+        anew = learn_from_task(task_at(server.base_url), tmp_path / "other", LearnJob(), listener=silent)
+        assert sum(server.paid.values()) == 10
+    assert (len(first.pool), first.new, again.new) == (10, 10, 0)
+    assert [one.key for one in first.pool] == [row.prompt for row in rows(10)]
+    assert {step.step: (step.calls, step.cached) for step in first.usage} == {"learn": (10, 0)}
+    assert {step.step: (step.calls, step.cached) for step in anew.usage} == {"learn": (0, 10)}
+    assert [one.insight for one in anew.pool] == [one.insight for one in first.pool]
+    assert first.pool.header.expert is not None
+    assert first.pool.header.expert.kind == "gold"
+    assert first.pool.header.endpoint["base_url"].startswith("http://127.0.0.1")
+
+
+def test_a_budget_stops_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    with FakeServer(told) as server:
+        small = task_at(server.base_url, budget={"calls": 4})
+        with pytest.raises(BudgetError, match="calls"):
+            learn_from_task(small, tmp_path / "pool", LearnJob(), listener=silent)
+        assert 0 < len(InsightPool.load(tmp_path / "pool")) <= 4
+        found = learn_from_task(task_at(server.base_url), tmp_path / "pool", LearnJob(), listener=silent)
+        assert sum(server.paid.values()) == 10
+    assert len(found.pool) == 10
+
+
+def test_the_estimate_asks_nobody(tmp_path: Path) -> None:
+    with FakeServer(told) as server:
+        facts = estimated(task_at(server.base_url), LearnJob())
+        assert (facts["questions"], facts["cached"]) == (10, 0)
+        assert facts["usd"] > 0
+        learn_from_task(task_at(server.base_url), tmp_path / "pool", LearnJob(), listener=silent)
+        assert estimated(task_at(server.base_url), LearnJob())["cached"] == 10
+        assert sum(server.paid.values()) == 10
+
+
+def test_preferences_alone_are_learned_without_a_call(tmp_path: Path) -> None:
+    job = LearnJob(learning=Learning(render="preference"))
+    with FakeServer(told) as server:
+        found = learn_from_task(task_at(server.base_url), tmp_path / "pool", job, listener=silent)
+        assert not server.requests
+    assert [(one.insight, one.answer) for one in found.pool][:2] == [("", "calm"), ("", "angry")]
+
+
+def test_rows_of_a_file_are_learned_but_never_test_rows(tmp_path: Path) -> None:
+    lines = [*rows(6, start=50), *rows(2, start=100)]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps({"prompt": row.prompt}) + "\n" for row in lines))
+    with FakeServer(told) as server:
+        job = LearnJob(rows=file, expert="head")
+        found = learn_from_task(task_at(server.base_url), tmp_path / "pool", job, listener=silent)
+    assert len(found.pool) == 6
+    assert found.reasons == {"equals a test row": 2}
+    assert all(one.preference is not None and one.preference.gold is None for one in found.pool)
+
+
+def test_labels_cannot_be_the_expert_of_unlabelled_rows(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"prompt": "no label here"}\n')
+    with FakeServer(told) as server, pytest.raises(DataError, match="give --expert"):
+        learn_from_task(
+            task_at(server.base_url), tmp_path / "pool", LearnJob(rows=file, expert="gold"), listener=silent
+        )
+
+
+def test_a_file_of_test_rows_alone_teaches_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row.to_row()) + "\n" for row in rows(3, start=100)))
+    with FakeServer(told) as server, pytest.raises(InputError, match="equals a test row"):
+        learn_from_task(task_at(server.base_url), tmp_path / "pool", LearnJob(rows=file), listener=silent)
+
+
+def test_a_pool_of_something_else_is_not_gone_on_with(tmp_path: Path) -> None:
+    with FakeServer(told) as server:
+        learn_from_task(task_at(server.base_url), tmp_path / "pool", LearnJob(), listener=silent)
+        job = LearnJob(learning=Learning(ask="strategy"))
+        with pytest.raises(DataError, match="strategy"):
+            learn_from_task(task_at(server.base_url), tmp_path / "pool", job, listener=silent)
+
+
+def test_n_rows_are_drawn_and_the_draw_repeats(tmp_path: Path) -> None:
+    with FakeServer(told) as server:
+        for choose in ("first", "stratified", "diverse"):
+            job = LearnJob(n=4, choose=choose)  # type: ignore[arg-type]
+            out = tmp_path / choose
+            one = learn_from_task(task_at(server.base_url), out, job, listener=silent)
+            two = learn_from_task(task_at(server.base_url), tmp_path / f"{choose}2", job, listener=silent)
+            # these rows nearly repeat one another, and diverse keeps no repeats
+            assert len(one.pool) == (1 if choose == "diverse" else 4)
+            assert [x.key for x in one.pool] == [x.key for x in two.pool]
+
+
+def test_failed_rows_are_counted_and_never_filled(tmp_path: Path) -> None:
+    def mostly(request: Mapping[str, Any]) -> str:
+        return "" if "number 3" in request["messages"][0]["content"] else told(request)
+
+    with FakeServer(mostly) as server:
+        found = learn_from_task(task_at(server.base_url), tmp_path / "pool", LearnJob(), listener=silent)
+    assert len(found.pool) == 9
+    assert sum(found.reasons.values()) == 1
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_killed_at_any_moment_and_resumed_it_is_the_same_pool(tmp_path: Path, seed: int) -> None:
+    with FakeServer(told, faults=Faults(latency=(0.02, 0.1), seed=seed)) as server:
+        whole = learn_from_task(task_at(server.base_url), tmp_path / "whole", LearnJob(), listener=silent)
+        server.reset()
+        folder = tmp_path / "task"
+        folder.mkdir()
+        (folder / "shots.jsonl").write_text("".join(json.dumps(r.to_row()) + "\n" for r in rows(10)))
+        (folder / "task.yaml").write_text(
+            "version: 1\ntask: {name: moods, type: classification, labels: [calm, angry]}\n"
+            "examples: {path: shots.jsonl}\nfolds: {count: 2}\n"
+            f"knowledge: {{llm: {{base_url: '{server.base_url}', model: fake, concurrency: 2}}}}\n"
+        )
+        environment = os.environ | {"KSHOT_JOURNAL": str(tmp_path / "calls.sqlite")}
+        command = [sys.executable, "-m", "kshot", "panda", "learn", str(folder / "task.yaml")]
+        command += ["--out", str(tmp_path / "pool")]
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait = random.Random(seed).randrange(1, 9)
+        limit = time.monotonic() + 60
+        while len(server.requests) < wait and time.monotonic() < limit:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert server.requests, "the process was killed before it asked anything"
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert sum(server.paid.values()) <= 10 + 2
+    resumed = InsightPool.load(tmp_path / "pool")
+    # a task file's shots stand in the order of their draw
+    assert {x.key: x.insight for x in resumed} == {x.key: x.insight for x in whole.pool}
+    assert [x.row for x in resumed] == list(range(10))
