@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import accumulate
 
 from kshot.models.journal import Call, Prices, request_key
 
@@ -25,13 +26,13 @@ def calls(count: int, *, seed: int = 0) -> Iterator[Call]:
     """Different requests of about 1,300 characters."""
     draw = random.Random(seed)
     words = vocabulary()
-    weights = [1 / (rank + 3) for rank in range(len(words))]
+    weights = list(accumulate(1 / (rank + 3) for rank in range(len(words))))
     pool = [
-        " ".join(draw.choices(words, weights, k=45)) for _ in range(3_000)
+        " ".join(draw.choices(words, cum_weights=weights, k=45)) for _ in range(3_000)
     ]  # a pool's insights come again
     for number in range(count):
         insights = "\n\n".join(f"Insight {i + 1}: {draw.choice(pool)}" for i in range(3))
-        message = f"{' '.join(draw.choices(words, weights, k=18))} {number}"
+        message = f"{' '.join(draw.choices(words, cum_weights=weights, k=18))} {number}"
         prompt = f"{insights}\n\nMessage: {message}\n\nLabels: {', '.join(LABELS)}\n\nLabel:"
         request = {
             "model": "made-up-model",

@@ -10,6 +10,7 @@ from toy_world import GOLD, ToyWorld
 
 from kshot.agents import Agent, run_episode, strategy_named
 from kshot.agents.episode import Episode
+from kshot.agents.stopping import is_stuck
 from kshot.data.example import Conversation
 from kshot.methods.panda.pool import InsightPool, PoolHeader
 from kshot.methods.panda.records import Insight
@@ -96,19 +97,42 @@ def test_moves_over_the_limit_end() -> None:
 
 
 def test_steps_are_capped_at_twice_the_limit() -> None:
-    names = ["look around", "look around", "look around", "look around", "nothing", "never"]
-    episode = run_episode(ToyWorld(), agent([names[place % 6] for place in range(40)]), 6)
+    names = ["look around", "nothing", "never"]
+    episode = run_episode(ToyWorld(), agent([names[place % 3] for place in range(40)]), 6)
     assert (episode.ended, len(episode.steps), episode.steps[-1].moves) == ("steps", 20, 0)
 
 
-def test_two_actions_in_the_last_five_end_it() -> None:
-    episode = run_episode(ToyWorld(), agent(["a b", "c d", "think: x", "a b", "c d", "A B", "never"]), 6)
+def test_going_in_circles_ends_it() -> None:
+    said = ["a b", "c d", "think: x", "a b", "c d", "A B", "c d", "never"]
+    episode = run_episode(ToyWorld(), agent(said), 6)
+    assert (episode.ended, len(episode.steps)) == ("stuck", 7)
+    episode = run_episode(ToyWorld(), agent(said, stop="two_of_five"), 6)
     assert (episode.ended, len(episode.steps)) == ("stuck", 6)
 
 
-def test_one_action_five_times_is_waiting() -> None:
+def test_waiting_is_not_stuck() -> None:
     world = ToyWorld(move_limit=100)
     assert run_episode(world, agent([*["wait"] * 6, *GOLD]), 6).score == 100
+    ended = run_episode(world, agent([*["wait"] * 6, *GOLD], stop="two_of_five"), 6).ended
+    assert ended == "stuck"
+
+
+@pytest.mark.parametrize(
+    ("actions", "answers", "stuck"),
+    [
+        ("ababab", "xyxyxy", True),
+        ("aabbab", "xxyyxy", True),
+        ("ababab", "xyxyxz", False),  # another answer
+        ("aaaaab", "xxxxxy", False),  # waiting, then an act
+        ("aaabbb", "xxxyyy", False),
+        ("abcabc", "xyzxyz", False),
+        ("aaaaaa", "xxxxxx", False),
+        ("babab", "yxyxy", False),  # five
+        ("cbababab", "zyxyxyxy", True),
+    ],
+)
+def test_circles(actions: str, answers: str, stuck: bool) -> None:
+    assert is_stuck(list(zip(actions, answers, strict=True))) is stuck
 
 
 def test_a_question_back_is_answered_next() -> None:

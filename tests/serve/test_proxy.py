@@ -478,6 +478,14 @@ def test_a_key_that_is_not_there_is_told_by_its_variable(
     assert "lines" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"largest_mb": 0}, {"largest_mb": float("inf")}, {"patience_s": float("nan")}, {"answers": 4}]
+)
+def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        ProxyOptions(**wrong)
+
+
 def test_the_app_starts_twice(retriever: Retriever) -> None:
     from starlette.testclient import TestClient
 

@@ -78,7 +78,7 @@ class Episode:
         steps: In order.
         scores: (L + 1,) before any step, then after each.
         ended: ``solved``, ``lost`` (negative score), ``over`` (the environment ended it otherwise),
-            ``moves``, ``steps`` (the caps), ``stuck`` (two actions in the last five), ``model`` (no usable
+            ``moves``, ``steps`` (the caps), ``stuck`` (in circles), ``model`` (no usable
             reply), ``environment`` (it failed).
         error: Of the model or the environment.
         reflections: Notes that stood in the prompt, or, of the kept trial, were written before it.

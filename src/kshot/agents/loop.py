@@ -7,7 +7,7 @@ insights or of the strategy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -26,6 +26,7 @@ from kshot.agents.prompt import (
     insight_text,
     reflection_prompt,
 )
+from kshot.agents.stopping import StopRule, Tried, is_stuck
 from kshot.agents.strategies import REFLECTION_TOKENS, Strategy
 from kshot.methods.panda.records import Insight
 from kshot.methods.panda.seams import Render, Retrieved
@@ -34,7 +35,6 @@ from kshot.models.base import LanguageModel, Reply
 
 Lookup: TypeAlias = Callable[[str], Retrieved]
 STEPS_A_MOVE = 2
-WINDOW, STUCK = 5, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Agent:
         render: How an insight is shown.
         budget: Tokens of a request, as ``count`` counts them; the history loses its oldest steps over it.
             The default is the released 4,096 less the reply's 50 and 10 to spare.
+        stop: When an agent counts as stuck; equal for all that are compared.
         count: From text to tokens.
     """
 
@@ -58,6 +59,7 @@ class Agent:
     example: str = ""
     render: Render = "both"
     budget: int | None = 4096 - 50 - 10
+    stop: StopRule = "circles"
     count: Count = field(default=estimated_tokens, repr=False)
 
 
@@ -66,7 +68,7 @@ def run_episode(environment: Environment, agent: Agent, variation: int, *, repea
 
     An episode ends at 100, below 0, when the environment says so, when moves exceed its limit, after twice
     as many steps as that (looking and refused actions cost no move, so such a loop would never end), and
-    when the last five actions are exactly two different ones. Reflexion begins it again up to three times,
+    when the agent goes in circles (``is_stuck``). Reflexion begins it again up to three times,
     with notes of what went wrong, and the trial with the best last score is kept (of equals that with the
     best score before a loss, then the first).
 
@@ -99,18 +101,6 @@ def run_episode(environment: Environment, agent: Agent, variation: int, *, repea
     return best.with_usage(usage, trials=len(trials))
 
 
-def is_stuck(actions: Sequence[str]) -> bool:
-    """Whether the last five actions are exactly two different ones.
-
-    Source: SwiftSage's rule (spec of PANDA, section 9). The same action five times may be waiting.
-
-    >>> is_stuck(["a", "b", "a", "b", "a"]), is_stuck(["a"] * 5), is_stuck(["a", "b", "a", "b"])
-    (True, False, False)
-    """
-    last = [action.casefold() for action in actions[-WINDOW:]]
-    return len(last) == WINDOW and len(set(last)) == STUCK
-
-
 @dataclass(slots=True)
 class _Running:
     """A trial under way."""
@@ -119,7 +109,7 @@ class _Running:
     key: str
     steps: list[Step]
     turns: list[Turn]
-    tried: list[str]
+    tried: list[Tried]
     usage: Usage = NOTHING
     error: str = ""
 
@@ -135,10 +125,12 @@ def _trial(
     first = observation_text(state, first=True)
     running = _Running(state, query_key(first), [], [], [])
     situation = Situation(first, example=agent.example, reflections=reflections)
-    ended = _ended(environment, running)
+    ended = _ended(environment, agent, running)
     while ended is None:
         try:
-            ended = _step(environment, agent, running, situation, repeat) or _ended(environment, running)
+            ended = _step(environment, agent, running, situation, repeat) or _ended(
+                environment, agent, running
+            )
         except WorldError as error:
             ended, running.error = "environment", str(error)
     return Episode(
@@ -170,7 +162,7 @@ def _step(
     if done.kind in ("own", "grounded"):
         running.key = query_key(text)
     running.state = done.state
-    running.tried.append(said)
+    running.tried.append((said, text))
     running.turns.append(Turn(said, text))
     running.steps.append(
         Step(drawn.actions[0], done.sent, done.kind, text, done.state.score, done.state.moves, ids)
@@ -190,7 +182,7 @@ def _shown(agent: Agent, key: str) -> tuple[Insight, ...]:
     return tuple(chosen.insight for chosen in agent.insights(key).chosen)
 
 
-def _ended(environment: Environment, running: _Running) -> Ended | None:
+def _ended(environment: Environment, agent: Agent, running: _Running) -> Ended | None:
     state = running.state
     if state.score >= SOLVED:
         return "solved"
@@ -202,7 +194,7 @@ def _ended(environment: Environment, running: _Running) -> Ended | None:
         return "over"
     if len(running.steps) >= STEPS_A_MOVE * environment.move_limit:
         return "steps"
-    return "stuck" if is_stuck(running.tried) else None
+    return "stuck" if is_stuck(running.tried, rule=agent.stop) else None
 
 
 def _reflect(agent: Agent, episode: Episode, reflections: tuple[str, ...]) -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -84,13 +85,15 @@ def fitted(
     1
     """
     text = transcript(first, turns)
-    if budget is None or count(text) <= budget:
+    if not turns or budget is None or count(text) <= budget:
         return text, 0
-    for dropped in range(1, len(turns) + 1):
-        text = transcript(first, turns[dropped:], omitted=True)
-        if count(text) <= budget:
-            return text, dropped
-    return text, len(turns)
+    numbers = range(1, len(turns) + 1)
+
+    def fits(dropped: int) -> bool:
+        return count(transcript(first, turns[dropped:], omitted=True)) <= budget
+
+    dropped = min(1 + bisect_left(numbers, True, key=fits), len(turns))
+    return transcript(first, turns[dropped:], omitted=True), dropped
 
 
 def shown_insight(insight: Insight, *, render: Render) -> str:

@@ -11,7 +11,22 @@ from typing import NoReturn
 
 import typer
 
-from kshot.cli import bank, data, experts, judge, mix, moe, panda, panda_pool, serve, task, train, work
+from kshot.cli import (
+    act,
+    bank,
+    calls,
+    data,
+    experts,
+    judge,
+    mix,
+    moe,
+    panda,
+    panda_pool,
+    serve,
+    task,
+    train,
+    work,
+)
 
 app = typer.Typer(
     name="kshot",
@@ -34,6 +49,7 @@ app.command("compare")(judge.compare)
 app.add_typer(bank.app, name="bank")
 app.add_typer(moe.app, name="moe")
 app.add_typer(panda.app, name="panda")
+app.add_typer(calls.app, name="calls")
 app.command("serve")(serve.serve)
 app.command("config-schema")(task.config_schema)
 
@@ -43,6 +59,7 @@ for verb in (
 ):  # fmt: skip
     panda.app.command()(verb)
 panda.app.command("import")(panda_pool.import_)
+panda.app.command("act")(act.act)
 
 STOPPED = 130
 # what the system refuses for reasons of its own; no trace of calls would tell more

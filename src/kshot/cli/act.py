@@ -56,36 +56,42 @@ def act(
     as_json: asked.AsJson = False,
 ) -> None:
     """Let an LLM act in an interactive task, with the insights that are nearest to each situation."""
+    given = locals()
+    with _writer(out) as keep:
+        played = _played(given, keep)
+    difference = None
+    if compare:
+        from kshot.agents import score_difference
+
+        difference = score_difference(played["insights"].evaluation, played["none"].evaluation)
+    _print(played, difference, as_json=as_json)
+
+
+def _played(given: dict[str, Any], keep: Callable[[Episode], None]) -> dict[str, Played]:
+    """With insights, without them, or both, under these names."""
     from dataclasses import replace
 
-    from kshot.agents import Agent, score_difference, strategy_named
+    from kshot.agents import Agent, strategy_named
     from kshot.agents.scienceworld import prepare
     from kshot.errors import InputError
     from kshot.methods.panda.pool import InsightPool
     from kshot.methods.panda.seams import Render
 
-    given = locals()
-    task = world_task(env, "--env")
-    strategy = strategy_named(policy)
+    task, pool, render = world_task(given["env"], "--env"), given["pool"], given["render"]
+    strategy = strategy_named(given["policy"])
     if render not in get_args(Render):
         raise InputError(f"--render: {render!r} is none of {', '.join(get_args(Render))}")
-    if compare and pool is None:
+    if given["compare"] and pool is None:
         raise InputError("--compare compares with and without insights; give a pool with --pool")
     header = InsightPool.load(pool).header if pool is not None else None
-    look = _lookup(pool, k, embedder) if pool is not None else None
-    with opened_model(given, header) as model, _writer(out) as keep:
-        prepared = prepare(task, episodes=episodes, thinker=model if strategy.thoughts else None)
-        agent = Agent(
-            model, strategy, insights=look, example=prepared.example.text, render=cast(Render, render)
-        )
+    look = _lookup(pool, given["k"], given["embedder"]) if pool is not None else None
+    with opened_model(given, header) as model:
+        prepared = prepare(task, episodes=given["episodes"], thinker=model if strategy.thoughts else None)
+        agent = Agent(model, strategy, look, prepared.example.text, cast(Render, render))
         agents = {"insights" if look else "none": agent}
-        if compare:
+        if given["compare"]:
             agents["none"] = replace(agent, insights=None)
-        played = {name: _play(task, one, prepared.variations, given, keep) for name, one in agents.items()}
-    difference = None
-    if compare:
-        difference = score_difference(played["insights"].evaluation, played["none"].evaluation)
-    _print(played, difference, as_json=as_json)
+        return {name: _play(task, one, prepared.variations, given, keep) for name, one in agents.items()}
 
 
 def _lookup(pool: Path, k: int, embedder: str | None) -> Lookup:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from kshot.cli import panda_options as asked
+from kshot.cli.panda_given import guide_text, job_of, llm_of, render_of, task_of
 
 if TYPE_CHECKING:
     from kshot.data.task import Task
-    from kshot.data.taskfile.settings import EndpointSection
     from kshot.methods.panda.answer import Answered
     from kshot.pipeline.panda.learn_job import LearnJob
 
@@ -53,35 +52,7 @@ def learn(
     as_json: asked.AsJson = False,
 ) -> None:
     """Ask the LLM why the expert prefers its answer, row by row, and keep each insight as it comes."""
-    given = locals()
-    if task.startswith("scienceworld:"):
-        from kshot.cli.act import learn_episodes
-
-        learn_episodes(given)
-        return
-    from dataclasses import asdict
-
-    from kshot.cli.progress import listener
-    from kshot.pipeline.panda.learn_job import learn_from_task
-
-    loaded, job = _task(given), _job(given)
-    if dry_run:
-        _estimate(loaded, job, as_json=as_json)
-        return
-    with listener() as listen:
-        learned = learn_from_task(loaded, out, job, listener=listen)
-    facts = {"pool": str(out), "insights": len(learned.pool), "new": learned.new, "left_out": learned.reasons}
-    facts["usage"] = [asdict(step) for step in learned.usage]
-    if as_json:
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
-        return
-    print(f"{len(learned.pool)} insights in {out} ({learned.new} new), model {learned.pool.header.model}")
-    for reason, count in learned.reasons.items():
-        print(f"left out: {count} rows, {reason}")
-    for step in learned.usage:
-        tokens_used = step.prompt_tokens + step.completion_tokens
-        spent = f"{step.calls} requests, {step.cached} from the journal, {tokens_used} tokens"
-        print(f"{step.step}: {spent}, ${step.usd:.4f}, {step.failed} failed")
+    _learn(locals())
 
 
 @app.command()
@@ -114,10 +85,10 @@ def ask(
     examples = tuple(read_examples(shots).examples[:3]) if shots else ()
     asking = Asking(
         retrieval=retrieval,
-        setting=Setting(shots=len(examples), reasoning=reasoning, render=_render(render)),
+        setting=Setting(shots=len(examples), reasoning=reasoning, render=render_of(render)),
         shots=examples,
-        guide=_guide(guide),
-        llm=_llm(locals()) if llm else None,
+        guide=guide_text(guide),
+        llm=llm_of(locals()) if llm else None,
         embedder=embedder,
     )
     lines = [line.rstrip("\n") for line in sys.stdin if line.strip()] if texts == ["-"] else texts
@@ -125,94 +96,130 @@ def ask(
         _print_answer(text, found, show=show, as_json=as_json)
 
 
-def _render(name: str) -> Any:
-    return _one_of(name, "--render", ("insight", "preference", "both"))
+@app.command()
+def ablate(
+    task: asked.TaskFile,
+    out: asked.ReportOut,
+    questions: asked.Questions = None,
+    conditions: asked.Conditions = None,
+    others: asked.Others = None,
+    shots: asked.Shots = None,
+    seed: asked.Seed = None,
+    expert: asked.Expert = None,
+    expert_rows: asked.ExpertRows = None,
+    rows: asked.Rows = None,
+    n: asked.Most = None,
+    choose: asked.Choose = "stratified",
+    heuristic: asked.Heuristic = None,
+    ask: asked.Ask = "reason",
+    gold: asked.Gold = None,
+    min_probability: asked.MinProbability = 0.0,
+    min_margin: asked.MinMargin = 0.0,
+    prompts: asked.Prompts = None,
+    llm: asked.Llm = None,
+    llm_model: asked.LlmModel = None,
+    api_key_env: asked.ApiKeyEnv = None,
+    concurrency: asked.Concurrency = 16,
+    prompt_usd: asked.PromptUsd = None,
+    completion_usd: asked.CompletionUsd = None,
+    calls: asked.MaxCalls = None,
+    tokens: asked.MaxTokens = None,
+    usd: asked.MaxUsd = None,
+    limit: asked.Limit = None,
+    simulated: asked.Simulated = False,
+    as_json: asked.AsJson = False,
+) -> None:
+    """Judge insights on test rows beside controls, baselines and the expert; answer the paper's questions."""
+    _ablate(locals() | {"render": "both"})
 
 
-def _one_of(name: str, option: str, names: tuple[str, ...]) -> Any:
-    from kshot.errors import InputError
+@app.command()
+def distil(
+    pool: asked.Pool,
+    out: asked.GuideOut,
+    token_budget: asked.GuideTokens = 400,
+    embedder: asked.Embedder = None,
+    llm: asked.Llm = None,
+    llm_model: asked.LlmModel = None,
+    api_key_env: asked.ApiKeyEnv = None,
+) -> None:
+    """Compile a pool into one short guide, each rule with the insights that support it."""
+    from kshot.cli.places import check_place
+    from kshot.pipeline.panda.ask import distil_pool
+    from kshot.runs import write_json, write_text
 
-    if name not in names:
-        raise InputError(f"{option}: {name!r} is none of {', '.join(names)}")
-    return name
-
-
-def _guide(path: Path | None) -> str:
-    from kshot.errors import InputError
-
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-
-
-def _llm(given: dict[str, Any]) -> EndpointSection | str:
-    """The endpoint or local model that the options name."""
-    from kshot.errors import InputError
-    from kshot.pipeline.panda.llm import section
-
-    place = str(given["llm"])
-    if not place.startswith(("http://", "https://")):
-        return place
-    if not given["llm_model"]:
-        raise InputError("--llm-model is missing: what is the model called at that endpoint?")
-    prices = (given.get("prompt_usd"), given.get("completion_usd"))
-    return section(
-        place,
-        given["llm_model"],
-        api_key_env=given["api_key_env"],
-        concurrency=given.get("concurrency", 16),
-        prices=prices,
+    check_place(out)
+    guide = distil_pool(
+        pool, token_budget=token_budget, embedder=embedder, llm=llm_of(locals()) if llm else None
     )
+    write_text(out, guide.text + "\n" if guide.text else "")
+    write_json(out.with_suffix(".json"), guide.to_json())
+    print(f"{len(guide.rules)} rules in {out}; what supports them in {out.with_suffix('.json')}")
+    for note in guide.notes:
+        print(note)
 
 
-def _task(given: dict[str, Any]) -> Task:
-    """The task with the options in the places of its settings."""
-    from kshot.cli.places import task_path
-    from kshot.data.task import Task
+def _learn(given: dict[str, Any]) -> None:
+    if given["task"].startswith("scienceworld:"):
+        from kshot.cli.act import learn_episodes
 
-    loaded = Task.load(task_path(given["task"]), k=given["shots"], seed=given["seed"])
-    sections: dict[str, dict[str, Any]] = {}
-    if given["llm"]:
-        found = _llm(given)
-        if isinstance(found, str):
-            sections["model"] = {"base": found if "/" not in found else str(Path(found).absolute())}
-            sections["knowledge"] = {"llm": None}
-        else:
-            sections["knowledge"] = {"llm": found.model_dump(exclude_unset=True)}
-    limits = {name: given[name] for name in ("calls", "tokens", "usd") if given[name] is not None}
-    if limits:
-        sections["budget"] = limits
-    if given["prompts"]:
-        sections["panda"] = {"prompts": given["prompts"]}
-    return loaded.with_sections(**sections) if sections else loaded
+        learn_episodes(given)
+        return
+    from dataclasses import asdict
+
+    from kshot.cli.progress import listener
+    from kshot.pipeline.panda.learn_job import learn_from_task
+
+    loaded, job = task_of(given), job_of(given)
+    if given["dry_run"]:
+        _estimate(loaded, job, as_json=given["as_json"])
+        return
+    with listener() as listen:
+        learned = learn_from_task(loaded, given["out"], job, listener=listen)
+    facts = {
+        "pool": str(given["out"]),
+        "insights": len(learned.pool),
+        "new": learned.new,
+        "left_out": learned.reasons,
+    }
+    facts["usage"] = [asdict(step) for step in learned.usage]
+    if given["as_json"]:
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    made = f"{len(learned.pool)} insights in {given['out']} ({learned.new} new)"
+    print(f"{made}, model {learned.pool.header.model}")
+    for reason, count in learned.reasons.items():
+        print(f"left out: {count} rows, {reason}")
+    for step in learned.usage:
+        tokens_used = step.prompt_tokens + step.completion_tokens
+        spent = f"{step.calls} requests, {step.cached} from the journal, {tokens_used} tokens"
+        print(f"{step.step}: {spent}, ${step.usd:.4f}, {step.failed} failed")
 
 
-def _job(given: dict[str, Any]) -> LearnJob:
-    """What to learn, with the task file's ways where an option is not given."""
-    from kshot.pipeline.panda.learn_job import LearnJob
-    from kshot.pipeline.panda.learn_pool import Learning
+def _ablate(given: dict[str, Any]) -> None:
+    if given["task"].startswith("scienceworld:"):
+        from kshot.errors import InputError
 
-    heuristics = ("top1", "top2", "top3", "far", "last")
-    rules = ("keep", "flag", "drop", "gold_first")
-    learning = Learning(
-        heuristic=_one_of(given["heuristic"] or "top2", "--heuristic", heuristics),
-        ask=_one_of(given["ask"], "--ask", ("reason", "reason_without_answer", "strategy")),
-        render=_render(given["render"]),
-        gold=_one_of(given["gold"] or "flag", "--gold", rules),
-        min_probability=given["min_probability"],
-        min_margin=given["min_margin"],
+        raise InputError("for interactive tasks, `kshot panda act --compare` plays with insights and without")
+    from kshot.cli.progress import listener
+    from kshot.pipeline.panda.ablate_job import PAPER, AblateJob, ablate_task
+    from kshot.pipeline.panda.ablations import QUESTIONS
+    from kshot.pipeline.panda.conditions import NAMES
+
+    asked_for = tuple(given["questions"] or PAPER)
+    job = AblateJob(
+        learn=job_of(given),
+        questions=QUESTIONS if "all" in asked_for else () if "none" in asked_for else asked_for,
+        conditions=tuple(given["conditions"] or NAMES),
+        others=tuple(given["others"] or ()),
+        limit=given["limit"],
+        simulated=given["simulated"],
     )
-    return LearnJob(
-        learning=learning,
-        expert=given["expert"],
-        expert_rows=given["expert_rows"],
-        rows=given["rows"],
-        n=given["n"],
-        choose=_one_of(given["choose"], "--choose", ("stratified", "first", "margin", "diverse")),
-    )
+    with listener() as listen:
+        _, paths = ablate_task(task_of(given), given["out"], job, listener=listen)
+    print((paths.json if given["as_json"] else paths.markdown).read_text(encoding="utf-8"))
+    if not given["as_json"]:
+        print(f"report: {paths.html}")
 
 
 def _estimate(task: Task, job: LearnJob, *, as_json: bool) -> None:

@@ -58,7 +58,7 @@ MaxTokens = Annotated[int | None, typer.Option(help="Stop after so many tokens."
 MaxUsd = Annotated[float | None, typer.Option(help="Stop after so much money.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked and what it costs.")]
 Texts = Annotated[list[str], typer.Argument(metavar="TEXT...", help="What is asked; `-` reads lines.")]
-K = Annotated[int, typer.Option(help="Insights in a prompt; 0: none.", min=0)]
+K = Annotated[int, typer.Option("--k", "-k", help="Insights in a prompt; 0: none.", min=0)]
 Floor = Annotated[float | None, typer.Option(help="Cosine below which an insight stays out.")]
 Mmr = Annotated[float | None, typer.Option(help="Diversity: lambda of MMR; 1 is none.")]
 Overlap = Annotated[float | None, typer.Option(help="ROUGE-L above which a repeated insight stays out.")]
@@ -70,3 +70,22 @@ Embedder = Annotated[str | None, typer.Option(help="hashing, a folder or a hub i
 Guide = Annotated[Path | None, typer.Option(metavar="FILE", help="A guide that `panda distil` wrote.")]
 Show = Annotated[bool, typer.Option("--show", help="Print the insights that stood in the prompt.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ReportOut = Annotated[Path, typer.Option("--out", help="The folder of the report and the pool.")]
+Questions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--question",
+        help="render, heuristic, gold_or_expert, weaker_expert, pool_size, k, transfer, dedup, mmr, filter, "
+        "usefulness, order; all, none; repeatable; default: the paper's.",
+    ),
+]
+Conditions = Annotated[
+    list[str] | None, typer.Option("--condition", help="Rows of the leaderboard; default: all; repeatable.")
+]
+Others = Annotated[
+    list[Path] | None, typer.Option("--other", metavar="POOL", help="A pool of another task, for transfer.")
+]
+Simulated = Annotated[bool, typer.Option("--simulated", help="Mark the report: the LLM is a simulation.")]
+GuideOut = Annotated[Path, typer.Option("--out", metavar="FILE", help="The text file to write.")]
+GuideTokens = Annotated[int, typer.Option(help="Tokens of the whole guide.", min=1)]
+Limit = Annotated[int | None, typer.Option(help="Judge so many test rows, drawn by the seed.", min=2)]

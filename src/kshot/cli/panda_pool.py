@@ -36,7 +36,7 @@ def inspect(pool: asked.Pool, as_json: asked.AsJson = False) -> None:
 def search(
     pool: asked.Pool,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What is looked for.")],
-    k: Annotated[int, typer.Option(help="How many insights.", min=1)] = 6,
+    k: Annotated[int, typer.Option("--k", "-k", help="How many insights.", min=1)] = 6,
     embedder: asked.Embedder = None,
     as_json: asked.AsJson = False,
 ) -> None:
@@ -156,7 +156,10 @@ def _save(changed: Changed, out: Path, *, as_json: bool) -> None:
     changed.pool.save(out)
     if as_json:
         facts = {"pool": str(out), "insights": len(changed.pool)}
-        rows = [{"id": one.insight.id, "reason": one.reason, "other": one.other} for one in changed.dropped]
+        rows = [
+            {"id": one.insight.id, "reason": one.reason, "other": changed.repeats.get(one.insight.id, "")}
+            for one in changed.dropped
+        ]
         print(json.dumps(facts | {"dropped": rows}, ensure_ascii=False, indent=2))
         return
     print(f"{len(changed.pool)} insights in {out}, {len(changed.dropped)} dropped")

@@ -62,6 +62,8 @@ def _doing(event: str, fields: Mapping[str, Any]) -> str:
         return f"alpha {fields['at']}/{fields['of']}"
     if event == "learning":
         return f"insights {fields['done']}/{fields['of']}, {fields['failed']} left out"
+    if event == "answering":
+        return f"{fields['name']}: {fields['done']}/{fields['of']}"
     if event == "judging":
         return f"judging {fields['name']}"
     if event == "rehearsing":

@@ -121,6 +121,6 @@ def _warning(options: ProxyOptions) -> str:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """A reply that broke off is told by ``options.log`` already; what the server's own end cut is no fault."""
+    """A reply that broke off is told by ``options.log``; what the server's own end cut is no fault."""
     cut = record.exc_info is not None and record.exc_info[0] is asyncio.CancelledError
     return not cut and "without completing response" not in record.getMessage()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ class ProxyOptions:
         trace: Whether each request's insights are told to ``log``: ids and scores, no contents.
         local_only: Whether requests are refused that a web page of another site sends (see ``guard``).
         log: Is told one line at a time; None: nobody is.
+
+    Raises:
+        InputError: A limit is no number above 0, or ``answers`` is not 1 to 3.
     """
 
     place: Place = "user"
@@ -43,6 +47,13 @@ class ProxyOptions:
     trace: bool = False
     local_only: bool = True
     log: Callable[[str], None] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("largest_mb", "patience_s"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} is {getattr(self, name)}, expected a number above 0")
+        if self.answers not in (1, 2, 3):
+            raise InputError(f"answers is {self.answers}, expected 1 to 3")
 
     def say(self, line: str) -> None:
         """Tells the log."""

@@ -238,6 +238,18 @@ def test_hits_are_written_with_the_next_settle_and_at_the_end(journal: Journal) 
         assert reader.usage()[0].hits == 2
 
 
+def test_hits_outlive_a_settle_that_failed(journal: Journal) -> None:
+    journal.settle(call(1))
+    journal.find(key(1))
+    with pytest.raises(TypeError):
+        journal.settle(call(2, text=3))
+    with pytest.raises(DataError):
+        journal.settle(call(2, request={"api_key": "x"}))
+    with pytest.raises(RunError):
+        journal.settle(call(2, latency_s={}))
+    assert journal.usage()[0].hits == 1
+
+
 def test_an_export_holds_everything_or_nothing(journal: Journal, tmp_path: Path) -> None:
     from kshot.models.journal import Call
 

@@ -153,8 +153,13 @@ class Desk:
         place = asyncio.get_running_loop().create_future()
         self._ours[key] = place
         claimed = False
+        claim = asyncio.get_running_loop().create_task(self._claim(key))
         try:
-            claimed = await self._claim(key)
+            claimed = await asyncio.shield(claim)
+        except asyncio.CancelledError:
+            if await claim:  # on its way already: claimed all the same, so it is given up
+                await self._release(key)
+            raise
         finally:
             if not claimed:
                 self._done(key)

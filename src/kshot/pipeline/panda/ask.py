@@ -12,6 +12,7 @@ from kshot.data.taskfile.settings import EndpointSection
 from kshot.data.template import Template
 from kshot.errors import InputError
 from kshot.methods.panda.answer import Answered, Reader, answer
+from kshot.methods.panda.guide import Guide, distil
 from kshot.methods.panda.pool import InsightPool, PoolHeader
 from kshot.methods.panda.prompts import open_prompts
 from kshot.methods.panda.retrieve import Retrieval, open_retriever
@@ -99,3 +100,26 @@ def model_of(header: PoolHeader, named: EndpointSection | str | None = None) -> 
 
         return HfModel.load(str(named or facts["model"]))
     return open_endpoint(section(facts["base_url"], facts["model"], api_key_env=facts.get("api_key_env")))
+
+
+def distil_pool(
+    folder: Path, *, token_budget: int, embedder: str | None = None, llm: EndpointSection | str | None = None
+) -> Guide:
+    """A pool compiled into one guide by the LLM that explained it, or by another.
+
+    Raises:
+        InputError: The pool, the LLM or the encoder cannot be used.
+    """
+    pool = InsightPool.load(folder)
+    model = model_of(pool.header, llm)
+    try:
+        return distil(
+            model,
+            pool.insights,
+            embedder=embedder_of(pool.header, embedder),
+            task=pool.header.instruction,
+            token_budget=token_budget,
+        )
+    finally:
+        if hasattr(model, "close"):
+            model.close()

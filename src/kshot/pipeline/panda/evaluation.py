@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 from kshot import __version__
 from kshot.data.example import Example
@@ -13,8 +15,9 @@ from kshot.data.task import Task
 from kshot.errors import InputError
 from kshot.methods.panda.guide import Guide, distil, word_tokens
 from kshot.methods.panda.pool import InsightPool
+from kshot.methods.panda.records import Heuristic
 from kshot.methods.panda.retrieve import Retrieval
-from kshot.methods.panda.seams import Setting
+from kshot.methods.panda.seams import Ask, Setting
 from kshot.models.endpoint import Endpoint
 from kshot.pipeline.panda.ablate import run_ablations
 from kshot.pipeline.panda.conditions import NAMES, Extras
@@ -23,7 +26,7 @@ from kshot.pipeline.panda.evidence_report import Told, panda_report
 from kshot.pipeline.panda.expert import Expert, expert_name, open_expert
 from kshot.pipeline.panda.learn_job import bench_of, close
 from kshot.pipeline.panda.learn_pool import prompts_of
-from kshot.pipeline.panda.parts import EXPLAINED, NEAREST, Parts, lessons_of_pool
+from kshot.pipeline.panda.parts import EXPLAINED, NEAREST, Parts, lessons_of_pool, parts_for
 from kshot.pipeline.workbench import Workbench
 from kshot.report.panda import GuideFacts, PandaReport, RuleRow, write_panda_report
 from kshot.report.write import ReportPaths
@@ -73,8 +76,8 @@ def evaluate_pool(
 
     Example::
 
-        report, paths = evaluate_pool(task, Path("pools/irony"), Path("runs/irony"), Evaluation(), listener=silent)
-        print(report.headline, paths.html)
+        asked = Evaluation(questions=("render", "k"))
+        report, paths = evaluate_pool(task, Path("pools/irony"), Path("runs/irony"), asked, listener=silent)
     """
     rows = task.test[: asked.most]
     if not rows:
@@ -82,8 +85,8 @@ def evaluate_pool(
     bench = bench_of(task)
     try:
         expert = _expert(bench, asked)
-        parts = parts_of(bench, folder, asked, expert=expert, listener=listener)
-        guide = _guide(parts, asked)
+        parts = parts_of(task, bench, folder, asked, expert=expert, listener=listener)
+        guide = _guide(parts_for(parts, rows)[0], asked)
         irrelevant = InsightPool.load(asked.irrelevant) if asked.irrelevant is not None else None
         extras = Extras(guide=guide.text if guide else "", irrelevant=irrelevant)
         evidence = gather_evidence(rows, parts, names=asked.names, extras=extras)
@@ -91,7 +94,7 @@ def evaluate_pool(
         tables = run_ablations(rows, parts, questions=asked.questions, pools=pools)
         usage = bench.llm.usage() if isinstance(bench.llm, Endpoint) else ()
         report = panda_report(
-            evidence, parts, _told(bench, folder, asked, expert=expert),
+            evidence, parts, _told(task, bench, folder, asked, expert=expert),
             ablations=tables, usage=usage, guide=guide_facts(guide) if guide else None,
         )  # fmt: skip
     finally:
@@ -100,12 +103,16 @@ def evaluate_pool(
 
 
 def parts_of(
-    bench: Workbench, folder: Path, asked: Evaluation, *, expert: Expert, listener: Listener
+    task: Task, bench: Workbench, folder: Path, asked: Evaluation, *, expert: Expert, listener: Listener
 ) -> Parts:
     """The parts of an evaluation from a task's workbench and a pool's folder.
 
     Raises:
         InputError: The pool cannot be used, or its labels are not the task's.
+
+    Example::
+
+        parts = parts_of(task, bench, Path("pools/irony"), Evaluation(), expert=expert, listener=silent)
     """
     pool = InsightPool.load(folder)
     if foreign := sorted(set(pool.header.labels) - set(bench.template.labels)):
@@ -118,17 +125,17 @@ def parts_of(
     )
     is_gold = expert.facts.kind == "gold"
 
-    def said(rows: tuple[Example, ...]) -> list[str]:
+    def said(rows: Sequence[Example]) -> list[str]:
         return [one.top.answer for one in expert.prefer(rows)]
 
     def progress(name: str, done: int, of: int) -> None:
         listener("answering", name=name, done=done, of=of)
 
     return Parts(
-        template=bench.template, metric=bench.task.metric, model=bench.llm, prompts=prompts_of(bench),
+        template=bench.template, metric=task.metric, model=bench.llm, prompts=prompts_of(bench),
         embedder=bench.embedder, pool=pool, lessons=lessons, labelled=tuple(labelled),
         held_out=tuple(bench.labelled), retrieval=asked.retrieval, setting=asked.setting,
-        heuristic=bench.settings.panda.heuristic, expert=None if is_gold else lambda rows: said(tuple(rows)),
+        heuristic=_heuristic(pool), ask=_ask(pool), expert=None if is_gold else said,
         seed=bench.settings.report.seed, progress=progress,
     )  # fmt: skip
 
@@ -143,11 +150,25 @@ def guide_facts(guide: Guide) -> GuideFacts:
         text=guide.text,
         tokens=word_tokens(guide.text),
         rules=tuple(
-            RuleRow(text=one.text, support=len(one.support), ids=one.support, conflict="; ".join(one.conflicts))
+            RuleRow(
+                text=one.text, support=len(one.support), ids=one.support, conflict="; ".join(one.conflicts)
+            )
             for one in guide.rules
         ),
         note=" ".join(f"{note[0].upper()}{note[1:]}." for note in guide.notes if note),
     )
+
+
+def _heuristic(pool: InsightPool) -> Heuristic:
+    """The one that most records were learned with; the others fell back for want of answers."""
+    found = Counter(one.heuristic for one in pool).most_common(1)
+    return found[0][0] if found else "top2"
+
+
+def _ask(pool: InsightPool) -> Ask:
+    """What was asked for, as the id of the learning prompt ends."""
+    last = pool.header.template.rpartition("/")[2]
+    return next((ask for ask in get_args(Ask) if ask == last), "reason")
 
 
 def _expert(bench: Workbench, asked: Evaluation) -> Expert:
@@ -168,15 +189,15 @@ def _guide(parts: Parts, asked: Evaluation) -> Guide | None:
     )  # fmt: skip
 
 
-def _told(bench: Workbench, folder: Path, asked: Evaluation, *, expert: Expert) -> Told:
+def _told(task: Task, bench: Workbench, folder: Path, asked: Evaluation, *, expert: Expert) -> Told:
     simulated = asked.simulated or bench.llm.id.startswith("simulated")
     facts = (("pool", folder.name), ("expert", f"{expert.facts.kind} {expert.facts.id}".strip()))
-    header = InsightPool.load(folder).header
+    pool = InsightPool.load(folder)
     return Told(
-        task=bench.task.name, simulated=simulated, miniature=bool(bench.settings.miniature), facts=facts,
+        task=task.name, simulated=simulated, miniature=bool(bench.settings.miniature), facts=facts,
         provenance={
-            "kshot": __version__, "explained by": header.model, "learning prompt": header.template,
-            "answering prompt": prompts_of(bench).id, "pool created": header.created,
-            "heuristic": bench.settings.panda.heuristic, "seed": str(bench.settings.report.seed),
+            "kshot": __version__, "explained by": pool.header.model, "learning prompt": pool.header.template,
+            "answering prompt": prompts_of(bench).id, "pool created": pool.header.created,
+            "heuristic": _heuristic(pool), "seed": str(bench.settings.report.seed),
         },
     )  # fmt: skip

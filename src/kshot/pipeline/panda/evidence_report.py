@@ -33,6 +33,7 @@ _CLAIMED = {
     "preference": "nearest examples, expert's labels", "expert": "the expert itself",
 }  # fmt: skip
 _MOST_LEFT_OUT = 3
+_ONE_LLM = "One LLM on one task: a general claim needs three LLMs or more."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ def panda_report(
         cascade=_cascade_rows(evidence),
         cascade_sentence=_cascade_sentence(evidence),
         guide=guide,
-        notes=(*evidence.notes, *skipped),
+        notes=(*evidence.notes, *skipped, _ONE_LLM),
         leaves=told.leaves or _leaves(parts),
         provenance=told.provenance,
     )  # fmt: skip

@@ -55,7 +55,7 @@ def learn_from_task(task: Task, out: Path, job: LearnJob, *, listener: Listener)
         BudgetError: A limit was reached; the pool holds what was learned.
     """
     bench = bench_of(task)
-    rows, expert, left_out = _parts(bench, job)
+    rows, expert, left_out = learning_parts(bench, job)
     try:
         learned = learn_pool(bench, rows, expert, out=out, learning=job.learning, listener=listener)
     finally:
@@ -69,7 +69,7 @@ def planned_questions(task: Task, job: LearnJob) -> tuple[Workbench, list[Questi
     The expert is asked (it is local and free); the LLM is asked only for the rivals of open answers.
     """
     bench = bench_of(task)
-    rows, expert, _ = _parts(bench, job)
+    rows, expert, _ = learning_parts(bench, job)
     lessons, _ = lessons_of(rows, expert.prefer(rows), job.learning)
     if job.learning.render == "preference":
         return bench, []
@@ -106,7 +106,12 @@ def close(bench: Workbench) -> None:
         llm.close()
 
 
-def _parts(bench: Workbench, job: LearnJob) -> tuple[list[Example], Expert, list[tuple[str, str]]]:
+def learning_parts(bench: Workbench, job: LearnJob) -> tuple[list[Example], Expert, list[tuple[str, str]]]:
+    """The rows that a job learns from, who prefers, and the rows left out, each with its reason.
+
+    Raises:
+        InputError: There is no row, all equal test rows, or the expert cannot be used.
+    """
     learned_on: Sequence[Example] = ()
     if job.expert_rows is not None:
         learned_on = bench.unseen(read_examples(job.expert_rows).examples)

@@ -121,7 +121,7 @@ def leaderboard_table(report: PandaReport, scale: Scale) -> PandaTable:
     )
     words = frozenset({1, len(header) - 6, len(header) - 1})
     return PandaTable(
-        "leaderboard", "Leaderboard", lead, header, rows, words,
+        "leaderboard", "All systems on the same items", lead, header, rows, words,
         tuple(_tone(row, report.reference) for row in report.systems),
         tuple(place(row.value, row.interval, axis) for row in report.systems), axis,
         axis.place(reference.value) if reference else None,

@@ -118,6 +118,8 @@ class PoolHeader:
         for name in plain:
             if name not in known:
                 raise DataError(f"{where}: unknown field {name!r}{proposal(str(name), known)}")
+        if not isinstance(plain.get("labels", []), list | tuple):  # a text would fall into letters
+            raise DataError(f"{where}: labels are {plain['labels']!r}, expected a list of texts")
         try:
             values = dict(plain)
             values["encoder"] = EncoderFacts(**plain["encoder"]) if plain.get("encoder") else None

@@ -1,0 +1,1 @@
+"""Interactive tasks: gold paths, speed and memory, and a whole run with a simulated model."""
