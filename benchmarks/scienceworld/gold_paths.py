@@ -74,8 +74,9 @@ def raw_scores(package: Any, actions: list[str]) -> tuple[int, ...]:
 def speeds(package: Any, number: int, *, rounds: int = 8) -> dict[str, float]:
     """Milliseconds a step on one gold path, each way; the best of rounds that take the ways in turn.
 
-    ``raw``: ``server.step`` alone. ``environment``: ours, with look, inventory, score and moves. ``loop``: the
-    whole loop with a scripted model. ``package``: the package's own ``step``, which builds the valid list.
+    ``raw``: ``server.step`` alone. ``environment``: ours, with look, inventory, score and moves. ``loop``:
+    the whole loop with a scripted model. ``package``: the package's own ``step``, which builds the list of
+    valid actions.
     """
     name = task_named(number)[1]
     with closing(ScienceWorld(number)) as world:

@@ -202,21 +202,22 @@ def _ablate(given: dict[str, Any]) -> None:
 
         raise InputError("for interactive tasks, `kshot panda act --compare` plays with insights and without")
     from kshot.cli.progress import listener
-    from kshot.pipeline.panda.ablate_job import PAPER, AblateJob, ablate_task
+    from kshot.pipeline.panda.ablate_job import PAPER, ablate_task
     from kshot.pipeline.panda.ablations import QUESTIONS
     from kshot.pipeline.panda.conditions import NAMES
+    from kshot.pipeline.panda.evaluation import Evaluation
 
-    asked_for = tuple(given["questions"] or PAPER)
-    job = AblateJob(
-        learn=job_of(given),
-        questions=QUESTIONS if "all" in asked_for else () if "none" in asked_for else asked_for,
-        conditions=tuple(given["conditions"] or NAMES),
-        others=tuple(given["others"] or ()),
-        limit=given["limit"],
+    chosen, others = tuple(given["questions"] or PAPER), given["others"] or ()
+    asked_for = Evaluation(
+        names=tuple(given["conditions"] or NAMES),
+        questions=QUESTIONS if "all" in chosen else () if "none" in chosen else chosen,
+        pools={folder.name: folder for folder in others},
+        irrelevant=others[0] if others else None,
+        most=given["limit"],
         simulated=given["simulated"],
     )
     with listener() as listen:
-        _, paths = ablate_task(task_of(given), given["out"], job, listener=listen)
+        _, paths = ablate_task(task_of(given), given["out"], job_of(given), asked_for, listener=listen)
     print((paths.json if given["as_json"] else paths.markdown).read_text(encoding="utf-8"))
     if not given["as_json"]:
         print(f"report: {paths.html}")

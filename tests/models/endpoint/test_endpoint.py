@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from endpoint_questions import echo, question, questions, served
+from endpoint_questions import echo, question, questions, quick, served
 
 from kshot.data.example import Message
 from kshot.errors import DataError, InputError
@@ -31,7 +31,7 @@ def test_it_is_a_language_model_and_an_asker() -> None:
 def test_every_question_is_answered_once_with_its_counts() -> None:
     with (
         FakeServer(echo) as server,
-        Endpoint(server.base_url, "fake", prices=Prices(1, 2)) as e,
+        Endpoint(server.base_url, "fake", options=quick(prices=Prices(1, 2))) as e,
     ):
         found = dict(e.ask(questions(100)))
     assert [found[n].text for n in range(100)] == [f"re: question {n}" for n in range(100)]

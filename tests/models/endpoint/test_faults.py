@@ -55,8 +55,8 @@ def test_a_storm_of_429_lowers_the_bound_and_costs_nothing() -> None:
         found = replies(endpoint, questions(150))
         flow = endpoint.flow()
     assert all(reply.calls == 1 and reply.finish_reason == "stop" for reply in found)
-    assert flow.halvings >= 3
-    assert flow.lowest <= 4
+    assert flow.halvings >= 2
+    assert flow.lowest < 16
 
 
 @pytest.mark.parametrize("said", ["0.6", "date", "ms"])

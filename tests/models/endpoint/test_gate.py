@@ -17,7 +17,7 @@ def test_a_429_halves_once_a_round_trip() -> None:
 
 
 def test_replies_let_it_grow_by_one_a_round_trip_up_to_where_it_began() -> None:
-    gate = Gate(8)
+    gate = Gate(8, recovery="round_trip")
     gate.limited(gate.epoch)
     bounds = []
     for _ in range(40):
@@ -29,11 +29,24 @@ def test_replies_let_it_grow_by_one_a_round_trip_up_to_where_it_began() -> None:
 
 
 def test_recovery_by_reply_is_faster() -> None:
-    gate = Gate(8, recovery="reply")
+    gate = Gate(8)
     gate.limited(gate.epoch)
     for _ in range(4):
         gate.answered(gate.epoch)
     assert gate.bound == 8
+
+
+def test_refusals_that_come_faster_than_replies_do_not_halve_it_again() -> None:
+    now = 0.0
+    gate = Gate(32, clock=lambda: now)
+    gate.answered(gate.epoch, 1.0)
+    bounds = []
+    for _ in range(50):  # 429 after 0.05 s each, always of a request sent after the last halving
+        now += 0.05
+        gate.limited(gate.epoch)
+        bounds.append(gate.bound)
+    assert bounds.count(16) == bounds.count(8) == 20  # a second each
+    assert gate.flow().halvings == 3
 
 
 def test_replies_to_requests_from_before_the_halving_do_not_let_it_grow() -> None:

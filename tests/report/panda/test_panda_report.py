@@ -102,8 +102,9 @@ def test_texts_do_nothing(report):
 
 def test_the_figures_are_on_the_page_and_in_markdown(report):
     page, text = panda_page(report), panda_markdown(report).replace("\\", "")
-    for figure in ("78.0 %", "[73.0, 83.0]", "+42.0", "[+36.0, +48.0]", "could have shown", "no effect shown",
-                   "the opposite", "0.010", "not run: the pool has 300", "1,200", "$0.30", "0.710"):  # fmt: skip
+    for figure in ("78.0 %", "[73.0, 83.0]", "+42.0", "[+36.0, +48.0]", "could have shown",
+                   "no effect shown", "the opposite", "0.010", "not run: the pool has 300",
+                   "1,200", "$0.30", "0.710"):  # fmt: skip
         assert figure in page, figure
         assert figure in text, figure
     assert "left out: below the floor of 0.2" in page

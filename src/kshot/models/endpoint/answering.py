@@ -13,7 +13,7 @@ from kshot.models.endpoint.meter import Meter
 from kshot.models.endpoint.options import EndpointOptions
 from kshot.models.endpoint.reading import Received
 from kshot.models.endpoint.request import canonical, need_of
-from kshot.models.endpoint.sender import Result, Sender
+from kshot.models.endpoint.sender import Errand, Result, Sender
 from kshot.models.journal import Call, request_key
 
 Told: TypeAlias = Callable[[bool], None]
@@ -56,17 +56,21 @@ class Answering:
             reply = cached_reply(found)
             self._meter.count(reply, step=question.step)
             return reply
-        ours = True
+        calls: list[Call] = []
+
+        async def written(result: Result) -> None:
+            calls.append(self._call(key, request, result, question.step))
+            await asyncio.shield(self._desk.settled(calls[0]))
+
         try:
-            need = need_of(question)
-            result = await self._sender.call(request, need, step=question.step, sending=sending)
-            call = self._call(key, request, result, question.step)
-            ours = False
-            await asyncio.shield(self._desk.settled(call))
+            errand = Errand(request, need_of(question), question.step, sending, written)
+            result = await self._sender.call(errand)
+            if not calls:
+                await written(result)
         finally:
-            if ours:
+            if not calls:
                 await asyncio.shield(self._desk.released(key))
-        reply = _reply(result, call)
+        reply = _reply(result, calls[0])
         self._meter.count(reply, step=question.step, seconds=result.seconds, estimated=result.estimated)
         return reply
 

@@ -11,6 +11,8 @@ from typing import final
 
 from kshot.models.endpoint.options import Recovery, Watch
 
+SHARE = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Flow:
@@ -35,8 +37,9 @@ class Flow:
 class Gate:
     """Lets requests through, ``bound`` at a time. Lives in one event loop.
 
-    The bound starts at ``most``. A 429 halves it, unless that request was sent before the last halving: so it
-    is halved at most once a round trip. Replies to requests of the present bound let it grow again.
+    The bound starts at ``most``. A 429 halves it, unless that request was sent before the last halving, or
+    the last halving is no longer ago than a usual reply takes (a refusal is often much faster): so it is
+    halved at most once a round trip. Replies to requests of the present bound let it grow again.
 
     >>> gate = Gate(8)
     >>> ticket = gate.epoch
@@ -50,7 +53,7 @@ class Gate:
         self,
         most: int,
         *,
-        recovery: Recovery = "round_trip",
+        recovery: Recovery = "reply",
         watch: Watch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -62,6 +65,8 @@ class Gate:
         self._watch = watch
         self._clock = clock
         self._credit = 0.0
+        self._trip_s = 0.0  # a moving average of what replies take
+        self._halved = float("-inf")
         self._lowest = most
         self._paused_until = 0.0
         self._paused_s = 0.0
@@ -96,16 +101,18 @@ class Gate:
 
     def limited(self, epoch: int) -> None:
         """A 429 to a request of this epoch."""
-        if epoch != self.epoch:
+        if epoch != self.epoch or self._clock() - self._halved < self._trip_s:
             return
+        self._halved = self._clock()
         self.bound = max(1, self.bound // 2)
         self._lowest = min(self._lowest, self.bound)
         self.epoch += 1
         self._credit = 0.0
         self._told()
 
-    def answered(self, epoch: int) -> None:
-        """A reply to a request of this epoch."""
+    def answered(self, epoch: int, seconds: float = 0.0) -> None:
+        """A reply to a request of this epoch, and how long it took."""
+        self._trip_s += (seconds - self._trip_s) * (SHARE if self._trip_s else 1.0)
         if epoch != self.epoch or self.bound >= self.most:
             return
         self._credit += 1.0 if self._recovery == "reply" else 1.0 / self.bound

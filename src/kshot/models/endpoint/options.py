@@ -58,8 +58,8 @@ class EndpointOptions:
         first_backoff_s: The first wait is drawn from 0 to this, each further one from twice as much.
         longest_backoff_s: The most that is drawn from.
         seed: Added to each question's own, where the endpoint honours seeds.
-        recovery: After a 429 halved the bound, it grows by one with each ``round_trip`` of replies, or by one
-            with each ``reply``: faster, for endpoints that answer 429 at any load.
+        recovery: After a 429 halved the bound, it grows by one with each ``reply``, or by one with each
+            ``round_trip`` of replies: gentler, and very slow where 429s come at any load.
         watch: Told the time (``time.monotonic``), the bound and the requests in flight at each change.
     """
 
@@ -72,7 +72,7 @@ class EndpointOptions:
     first_backoff_s: float = 0.5
     longest_backoff_s: float = 30.0
     seed: int = 0
-    recovery: Recovery = "round_trip"
+    recovery: Recovery = "reply"
     watch: Watch | None = None
 
     def __post_init__(self) -> None:

@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sized
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import final
+from typing import Any, final
 
 from kshot.errors import ModelError, RunError
 from kshot.models.asking import Question
@@ -39,7 +40,7 @@ class Round:
     """
 
     def __init__(self, line: Line, answering: Answering, *, concurrency: int, most_failed: float) -> None:
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.given = 0
         self.dropped = 0
         self._line = line
@@ -50,8 +51,8 @@ class Round:
         self._open = 0
         self._elsewhere = 0
         self._failures: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._sent: set[asyncio.Task[None] | None] = set()
+        self._tasks: set[asyncio.Task[Reply]] = set()
+        self._sent: set[asyncio.Task[Any] | None] = set()
 
     def replies(self, questions: Iterable[Question]) -> Iterator[tuple[int, Reply]]:
         """Position and reply, as they come.
@@ -155,22 +156,24 @@ class Round:
             if self.error is not None:
                 self._arrived.put((position, None))
                 continue
-            task = self._line.loop.create_task(self._one(position, question))
+            task = self._line.loop.create_task(
+                self._answering.reply(question, sending=self._sending, elsewhere=self._is_elsewhere)
+            )
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(partial(self._ended, position))
 
-    async def _one(self, position: int, question: Question) -> None:
-        reply = None
-        task = asyncio.current_task()
-        try:
-            reply = await self._answering.reply(question, sending=self._sending, elsewhere=self._is_elsewhere)
-        except asyncio.CancelledError:
-            pass  # dropped: the round stops, or was left
-        except Exception as error:  # a bug too is told to whoever asked
-            self._stop(error)
-        finally:
-            self._sent.discard(task)
-            self._arrived.put((position, reply))
+    def _ended(self, position: int, task: asyncio.Task[Reply]) -> None:
+        """Also for a task that was cancelled before it began."""
+        self._tasks.discard(task)
+        self._sent.discard(task)
+        reply = None  # dropped: the round stops, or was left
+        if not task.cancelled():
+            error = task.exception()
+            if error is None:
+                reply = task.result()
+            else:  # a bug too is told to whoever asked
+                self._stop(error)
+        self._arrived.put((position, reply))
 
     def _sending(self, is_sent: bool) -> None:
         task = asyncio.current_task()
@@ -185,11 +188,11 @@ class Round:
         self._elsewhere += 1 if is_so else -1
         self._arrived.put(None)
 
-    def _stop(self, error: Exception) -> None:
+    def _stop(self, error: BaseException) -> None:
         """Nothing more is sent; what is in flight ends."""
         if self.error is None:
             self.error = error
-        for task in self._tasks - self._sent - {asyncio.current_task()}:
+        for task in self._tasks - self._sent:
             task.cancel()
 
     async def _cancelled(self) -> None:

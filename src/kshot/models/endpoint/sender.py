@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, final
 
@@ -48,10 +48,31 @@ class Result:
     estimated: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One question as the sender gets it.
+
+    Attributes:
+        request: The canonical one.
+        need: What one attempt may cost.
+        step: Under which it is counted.
+        sending: Told True before a request is sent, and False where it is to be sent again.
+        written: Writes a reply down. The request counts as in flight until that is done, so that a kill never
+            loses more replies than there are places.
+    """
+
+    request: dict[str, Any]
+    need: Spent
+    step: str
+    sending: Callable[[bool], None]
+    written: Callable[[Result], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class _Course:
     """What one question has been through."""
 
+    errand: Errand
     began: float
     result: Result | None = None
     failures: int = 0
@@ -81,25 +102,17 @@ class Sender:
         self._random = random.Random()  # waits alone hang on it; two processes must not wait alike
         self._health = Health()
 
-    async def call(
-        self, request: dict[str, Any], need: Spent, *, step: str, sending: Callable[[bool], None]
-    ) -> Result:
-        """Asks until there is a reply, or none is to be had.
-
-        Args:
-            request: The canonical one.
-            need: What one attempt may cost.
-            step: Under which it is counted.
-            sending: Told True before a request is sent, and False where it is to be sent again.
+    async def call(self, errand: Errand) -> Result:
+        """Asks until there is a reply, which is then written, or none is to be had.
 
         Raises:
             BudgetError: The next attempt does not fit the budget.
             ModelError: The endpoint cannot be used: nobody there, a key refused, no credit.
         """
-        course = _Course(time.monotonic())
+        course = _Course(errand, time.monotonic())
         while True:
             used = self._limit_name
-            found, result = await self._attempt(request, need, step, sending, course)
+            found, result = await self._attempt(course)
             course.result = result
             if isinstance(found, Received):
                 return result
@@ -109,44 +122,46 @@ class Sender:
             wait = self._wait(found, course)
             if wait is None:
                 return result
-            sending(False)
+            errand.sending(False)
             await asyncio.sleep(wait)
 
-    async def _attempt(
-        self,
-        request: dict[str, Any],
-        need: Spent,
-        step: str,
-        sending: Callable[[bool], None],
-        course: _Course,
-    ) -> tuple[Received | Trouble, Result]:
+    async def _attempt(self, course: _Course) -> tuple[Received | Trouble, Result]:
         """One place, one reservation, one request."""
-        before = course.result or Result(Trouble("unsent", ""))
+        errand, before = course.errand, course.result or Result(Trouble("unsent", ""))
         epoch = await self._gate.enter(first=before.attempts > 0)
-        paid: Spent | None = replace(need, completion_tokens=0)  # what a cancelled request counts as
-        lost = True
         try:
-            await self._reserved(need)
+            await self._reserved(errand.need)
             began = time.monotonic()
-            try:
-                sending(True)
-                found = await self._client.send(wire(request, limit_name=self._limit_name))
-                paid, lost = _paid(found, need), _is_lost(found)
-            finally:
-                self._meter.settle(need, paid, step=step, lost=lost)
-                self._freed.set()
-                self._freed = asyncio.Event()
-            self._noted(found, epoch)
+            found, paid = await self._sent(errand)
+            seconds = time.monotonic() - began
+            self._noted(found, epoch, seconds)
+            estimated = _is_lost(found) or (isinstance(found, Received) and found.estimated)
+            result = Result(
+                found,
+                _plus(before.spent, paid),
+                before.attempts + 1,
+                before.seconds + seconds,
+                before.estimated + (paid is not None and estimated),
+            )
+            if isinstance(found, Received):
+                await errand.written(result)
+            return found, result
         finally:
             self._gate.leave()
-        estimated = lost or (isinstance(found, Received) and found.estimated)
-        return found, Result(
-            found,
-            _plus(before.spent, paid),
-            before.attempts + 1,
-            before.seconds + time.monotonic() - began,
-            before.estimated + (paid is not None and estimated),
-        )
+
+    async def _sent(self, errand: Errand) -> tuple[Received | Trouble, Spent | None]:
+        """The request, and what it cost; one that is cancelled counts as lost."""
+        paid: Spent | None = replace(errand.need, completion_tokens=0)
+        lost = True
+        try:
+            errand.sending(True)
+            found = await self._client.send(wire(errand.request, limit_name=self._limit_name))
+            paid, lost = _paid(found, errand.need), _is_lost(found)
+            return found, paid
+        finally:
+            self._meter.settle(errand.need, paid, step=errand.step, lost=lost)
+            self._freed.set()
+            self._freed = asyncio.Event()
 
     async def _reserved(self, need: Spent) -> None:
         """Waits until the request fits the budget: those in flight may cost less than was reserved."""
@@ -155,10 +170,10 @@ class Sender:
                 raise BudgetError(f"{self._name}: the budget is used up: {self._meter.told()}")
             await self._freed.wait()
 
-    def _noted(self, found: Received | Trouble, epoch: int) -> None:
+    def _noted(self, found: Received | Trouble, epoch: int, seconds: float) -> None:
         """What an attempt tells of the endpoint."""
         if isinstance(found, Received) or found.kind in ("refused", "empty"):
-            self._gate.answered(epoch)
+            self._gate.answered(epoch, seconds)
             if isinstance(found, Received) or found.status != 404:  # 404 is no sign of a working address
                 self._health.served()
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from kshot.methods.panda.pool import InsightPool
 from kshot.methods.panda.records import Heuristic
 from kshot.methods.panda.retrieve import Retrieval
 from kshot.methods.panda.seams import Ask, Setting
-from kshot.models.endpoint import Endpoint
+from kshot.models.endpoint import Endpoint, StepUsage
 from kshot.pipeline.panda.ablate import run_ablations
 from kshot.pipeline.panda.conditions import NAMES, Extras
 from kshot.pipeline.panda.evidence import gather_evidence
@@ -46,8 +47,9 @@ class Evaluation:
         expert: As ``LearnJob``; None as the task says.
         expert_rows: Labelled rows that an expert ``head`` learns on.
         rows: Labelled rows that the pool was learned from, where those are not the shots.
-        most: Only the first so many test rows; None: all.
+        most: Judge so many test rows, drawn by the task's seed; None: all.
         guide_tokens: Budget of the guide; 0: none is made.
+        spent: What learning the pool took, for the counts of usage.
         simulated: The LLM is a simulation, and every part of the report says so.
     """
 
@@ -62,6 +64,7 @@ class Evaluation:
     rows: Path | None = None
     most: int | None = None
     guide_tokens: int = 400
+    spent: tuple[StepUsage, ...] = ()
     simulated: bool = False
 
 
@@ -79,7 +82,7 @@ def evaluate_pool(
         asked = Evaluation(questions=("render", "k"))
         report, paths = evaluate_pool(task, Path("pools/irony"), Path("runs/irony"), asked, listener=silent)
     """
-    rows = task.test[: asked.most]
+    rows = judged_rows(task, asked.most)
     if not rows:
         raise InputError(f"{task.name}: there are no test rows to judge a pool on; name a file under `test:`")
     bench = bench_of(task)
@@ -92,7 +95,7 @@ def evaluate_pool(
         evidence = gather_evidence(rows, parts, names=asked.names, extras=extras)
         pools = {name: InsightPool.load(place) for name, place in asked.pools.items()}
         tables = run_ablations(rows, parts, questions=asked.questions, pools=pools)
-        usage = bench.llm.usage() if isinstance(bench.llm, Endpoint) else ()
+        usage = (*asked.spent, *(bench.llm.usage() if isinstance(bench.llm, Endpoint) else ()))
         report = panda_report(
             evidence, parts, _told(task, bench, folder, asked, expert=expert),
             ablations=tables, usage=usage, guide=guide_facts(guide) if guide else None,
@@ -100,6 +103,14 @@ def evaluate_pool(
     finally:
         close(bench)
     return report, write_panda_report(report, out)
+
+
+def judged_rows(task: Task, most: int | None) -> tuple[Example, ...]:
+    """So many test rows, drawn by the task's seed, in their order: files may be sorted by label."""
+    if most is None or most >= len(task.test):
+        return task.test
+    places = random.Random(task.settings.examples.seed).sample(range(len(task.test)), most)
+    return tuple(task.test[place] for place in sorted(places))
 
 
 def parts_of(

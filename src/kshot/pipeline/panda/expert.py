@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -14,7 +14,7 @@ from kshot.measure.expert_answers import choice_probabilities, out_of_fold_proba
 from kshot.measure.predict import closed_answers, unanswered
 from kshot.methods.panda.preferences import from_gold, from_probabilities, gold_flagged, preferences_of
 from kshot.methods.panda.records import ExpertFacts, Preference
-from kshot.models.base import Classifier, Embedder, LanguageModel
+from kshot.models.base import Classifier, Embedder, Floats, LanguageModel
 
 if TYPE_CHECKING:
     from kshot.models.hf import HfModel
@@ -96,6 +96,7 @@ class HeadExpert:
     learned_on: tuple[Example, ...]
     template: Template
     classifier: Classifier
+    folds: dict[str, Floats] = field(default_factory=dict, compare=False)  # text to shares, made once
 
     @property
     def facts(self) -> ExpertFacts:
@@ -104,17 +105,18 @@ class HeadExpert:
 
     def prefer(self, rows: Sequence[Example]) -> list[Preference]:
         """Out-of-fold probabilities for rows that it learned on (by their text), its own for all others."""
-        texts, answers = [row.prompt for row in self.learned_on], [row.answer for row in self.learned_on]
-        known = set(texts)
-        shares = {}
-        if any(row.prompt in known for row in rows):
+        known = {row.prompt for row in self.learned_on}
+        if not self.folds and any(row.prompt in known for row in rows):
+            texts = [row.prompt for row in self.learned_on]
+            answers = [row.answer for row in self.learned_on]
             labels = self.template.labels
-            folds = out_of_fold_probabilities(self.embedder, texts, answers, label_names=labels)
-            shares = dict(zip(texts, folds.probabilities, strict=True))
+            found = out_of_fold_probabilities(self.embedder, texts, answers, label_names=labels)
+            self.folds.update(zip(texts, found.probabilities, strict=True))
+        shares = dict(self.folds)
         if others := [row.prompt for row in rows if row.prompt not in known]:
             shares |= dict(zip(others, self.classifier.predict_proba(others), strict=True))
-        found = [shares[row.prompt] for row in rows]
-        return preferences_of(rows, found, template=self.template, expert=self.facts)
+        ranked = [shares[row.prompt] for row in rows]
+        return preferences_of(rows, ranked, template=self.template, expert=self.facts)
 
 
 @dataclass(frozen=True, slots=True)

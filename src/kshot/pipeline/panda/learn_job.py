@@ -74,12 +74,10 @@ def planned_questions(task: Task, job: LearnJob) -> tuple[Workbench, list[Questi
     if job.learning.render == "preference":
         return bench, []
     prompts = prompts_of(bench)
-    found = []
-    for lesson in lessons:
-        pair = pair_of(lesson.preference, job.learning.heuristic)
-        conversation, _ = prompts.explain(lesson.row, pair.preferred, pair.rivals, ask=job.learning.ask)
-        found.append(Question(conversation, learning_decoding(lesson), STEP))
-    return bench, found
+    how = job.learning
+    return bench, [
+        question_of(lesson, prompts=prompts, heuristic=how.heuristic, ask=how.ask) for lesson in lessons
+    ]
 
 
 def estimated(task: Task, job: LearnJob) -> dict[str, Any]:

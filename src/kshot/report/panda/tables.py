@@ -102,7 +102,8 @@ def leaderboard_table(report: PandaReport, scale: Scale) -> PandaTable:
     more = list(dict.fromkeys(name for row in report.systems for name in row.more or {}))
     header = (
         "system", "what", f"{report.metric}, 95 % interval", *more,
-        f"against {report.reference}, 95 % interval", "p (Holm)", "verdict", "invalid", "tokens per item", "calls", "money", "note",
+        f"against {report.reference}, 95 % interval", "p (Holm)", "verdict", "invalid", "tokens per item",
+        "calls", "money", "note",
     )  # fmt: skip
     rows = [(
         row.name, GROUPS[row.group], _with(scale.score(row.value), scale.interval(row.interval)),
