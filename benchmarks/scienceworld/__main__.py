@@ -57,9 +57,8 @@ def _replays(package: Any, variations: int) -> Iterator[str]:
     for number in PAPER_TASKS:
         for one in replay(package, number, variations=variations):
             found.append(one)
-            same = "equal" if one.agrees else "NOT EQUAL"
             scores = f"{len(one.raw_scores) - 1} | {one.raw_scores[-1]} | {one.loop_scores[-1]}"
-            yield f"| {one.label} | {one.task} | {scores} | {one.ended} | {same} |"
+            yield f"| {one.label} | {one.task} | {scores} | {one.ended} | {one.told} |"
     whole = [one for one in found if one.raw_scores[-1] == 100]
     solved = sum(one.loop_scores[-1] == 100 for one in whole)
     yield ""

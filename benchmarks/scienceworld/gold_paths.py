@@ -23,11 +23,14 @@ class Replay:
     raw_scores: tuple[int, ...]
     loop_scores: tuple[int, ...]
     ended: str
+    again: tuple[int, ...]
 
     @property
-    def agrees(self) -> bool:
-        """Whether both give the same score at every step."""
-        return self.loop_scores == self.raw_scores
+    def told(self) -> str:
+        """Whether both give the same score at every step; the simulator may differ from itself."""
+        if self.loop_scores == self.raw_scores:
+            return "equal"
+        return "not equal" if self.again == self.raw_scores else "not equal, nor is raw to raw"
 
 
 @contextmanager
@@ -54,7 +57,8 @@ def replay(package: Any, number: int, *, variations: int = 1) -> Iterator[Replay
             scores = raw_scores(package, actions)
             agent = Agent(ScriptedModel(actions), strategy_named("react"))
             episode = run_episode(world, agent, variation)
-            yield Replay(world.label(variation), name, scores, episode.scores, episode.ended)
+            again = raw_scores(package, actions)
+            yield Replay(world.label(variation), name, scores, episode.scores, episode.ended, again)
 
 
 def raw_scores(package: Any, actions: list[str]) -> tuple[int, ...]:

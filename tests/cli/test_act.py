@@ -33,6 +33,24 @@ def served() -> Iterator[str]:
 
 
 @needs_java
+def test_preferences_are_learnt_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = {
+        "task": "scienceworld:17",
+        "out": tmp_path / "pool",
+        "n": 1,
+        "render": "preference",
+        "as_json": True,
+    }
+    learn_episodes(given)
+    facts = json.loads(capsys.readouterr().out)
+    learnt = InsightPool.load(tmp_path / "pool")
+    assert facts["insights"] == len(learnt) == facts["new"] > 1
+    assert learnt[0].key.startswith("[observation]: This")
+    assert learnt[0].source.startswith("17-30 step 0")
+
+
+@pytest.mark.slow
+@needs_java
 def test_learn_then_act_with_insights_and_without(
     served: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

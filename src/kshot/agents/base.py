@@ -46,7 +46,8 @@ class State:
 class Environment(Protocol):
     """A text world in which an agent acts. One user at a time.
 
-    ``episode`` is the index of a variation of the task. Equal inputs give equal states.
+    ``episode`` is the index of a variation of the task. An environment may have
+    chances of its own: equal inputs need not give equal states.
     """
 
     @property

@@ -14,7 +14,7 @@ from kshot.models.asking import replies
 from kshot.models.endpoint import Endpoint
 from kshot.models.fake import FakeReply, FakeServer
 
-KEY = "sk-very-secret-0123456789"
+KEY = "very+secret/0123456789"  # no usual form, by which a key could be guessed
 
 
 def test_a_key_stands_in_no_journal_log_error_or_reply(

@@ -36,6 +36,9 @@ class ScienceWorld:
     An episode ends at a score of 100, below 0 (a wrong focus gives -100), or when moves exceed the limit.
     Looking around, the inventory and refused actions cost no move; waiting costs several.
 
+    The simulator has chances of its own where plants are pollinated: the gold path of grow-fruit, variation
+    30, takes 57 or 58 steps to 100 from one replay to the next, in the raw environment too.
+
     A question back ("which of these?") takes the next input, whatever it is, and one that is no number
     of its list is lost and costs a move. Where the next action is none, the question is cancelled first,
     for the same move, and the action is then carried out.

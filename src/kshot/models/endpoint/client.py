@@ -41,7 +41,7 @@ class Client:
             httpx2.UnsupportedProtocol,
         )
         http = httpx2.AsyncClient(
-            trust_env=True,
+            trust_env=not is_loopback(base_url),
             follow_redirects=False,
             limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
             timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S)),

@@ -13,9 +13,8 @@ from kshot.data.formats import read_examples
 from kshot.data.selection import Selection
 from kshot.data.task import Task
 from kshot.errors import InputError
-from kshot.methods.panda.learn import STEP, learning_decoding
+from kshot.methods.panda.learn import question_of
 from kshot.methods.panda.learning_rows import by_margin, diverse, first, stratified
-from kshot.methods.panda.pairs import pair_of
 from kshot.methods.panda.records import Preference
 from kshot.models.asking import Question
 from kshot.models.endpoint import Endpoint
