@@ -1,7 +1,9 @@
 import os
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from toy_world import GOLD, Maker, ToyWorld, refuse
@@ -16,9 +18,10 @@ from kshot.agents import (
     strategy_named,
 )
 from kshot.agents.memory import peak_bytes, tree
-from kshot.data.example import Conversation
+from kshot.data.example import Conversation, Message
 from kshot.errors import BudgetError, InputError, KshotError
-from kshot.models.fake import ScriptedModel
+from kshot.models.endpoint import Endpoint
+from kshot.models.fake import FakeServer, ScriptedModel
 
 NEXT = dict(zip(("", *GOLD[:-1]), GOLD, strict=True))
 
@@ -127,3 +130,18 @@ def test_memory_counts_children() -> None:
     with closing(ProcessEnvironment(Maker())):
         assert peak_bytes(os.getpid()) > alone + 10_000_000
     assert peak_bytes(2**22 + 5) == 0
+
+
+def test_several_episodes_ask_one_endpoint(tmp_path: Path) -> None:
+    def reply(request: Mapping[str, Any]) -> str:
+        return golden((Message("user", request["messages"][-1]["content"]),))
+
+    jobs = [(variation, 0) for variation in (6, 7, 8, 9)]
+    with (
+        FakeServer(reply) as server,
+        Endpoint(server.base_url, "fake", journal=tmp_path / "calls.sqlite") as endpoint,
+    ):
+        one = Agent(endpoint, strategy_named("react"))
+        found = list(run_episodes(Maker(), one, jobs, processes=3))
+    assert [(episode.score, episode.usage.asked) for episode in found] == [(100, 5)] * 4
+    assert sum(episode.usage.calls for episode in found) == 20

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,29 @@ def test_bad_input_is_told(arguments: list[str], said: str, task: Path, pool: Pa
     with pytest.raises(KshotError) as caught:
         CliRunner().invoke(app, ["panda", *given], catch_exceptions=False)
     assert said.replace("POOL", str(pool)) in str(caught.value)
+
+
+def test_a_cascade_asks_the_expert_where_draws_differ(pool: Path, tmp_path: Path) -> None:
+    from kshot.models.classifier import EmbeddingHead
+    from kshot.models.embed import HashingEncoder
+
+    head = EmbeddingHead.fit(HashingEncoder(), TEXTS, LABELS, label_names=("angry", "calm"))
+    head.save(tmp_path / "head")
+    expert = ("--json", "--cascade", str(tmp_path / "head"))
+    told = done("ask", str(pool), "angry geese", "calm water", *expert)
+    assert [json.loads(line)["note"] for line in told.splitlines()] == ["", ""]  # all draws agree here
+    torn = count()
+    with FakeServer(lambda request: ("angry", "calm")[next(torn) % 2]) as other:
+        told = done("ask", str(pool), "calm evening", *expert, "--llm", other.base_url, "--llm-model", "torn")
+    assert json.loads(told)["answer"] == "calm"
+    assert json.loads(told)["note"].startswith("the expert's")
+
+
+def test_measure_counts_on_held_out_shots(pool: Path, tmp_path: Path) -> None:
+    rows = [{"text": "an angry goose", "label": "angry"}, {"text": "a calm pond", "label": "calm"}]
+    (tmp_path / "held.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = done(
+        "measure", str(pool), str(tmp_path / "held.jsonl"), "--out", str(tmp_path / "counted"), "-k", "2"
+    )
+    assert "shown 4, helped 0, hurt 0" in told
+    assert sum(one.counters.shown for one in InsightPool.load(tmp_path / "counted")) == 4

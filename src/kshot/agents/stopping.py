@@ -15,7 +15,7 @@ def is_stuck(tried: Sequence[Tried], *, rule: StopRule = "circles") -> bool:
     """Whether the latest actions lead nowhere. Thoughts are no actions.
 
     ``two_of_five``: the last five actions are exactly two different ones. It ends solutions that wait or
-    measure: 25 of 57 gold paths of ScienceWorld's 20 tasks, before they reach 100.
+    measure: 25 of 60 gold paths of ScienceWorld's 20 tasks, before their own end.
     ``circles``: the last six are exactly two different ones, taken in turn (two switches at least), and each
     was answered the same every time. No gold path of these is ended by it.
 

@@ -14,6 +14,7 @@ from kshot.cli.panda_given import guide_text, job_of, llm_of, render_of, task_of
 if TYPE_CHECKING:
     from kshot.data.task import Task
     from kshot.methods.panda.answer import Answered
+    from kshot.pipeline.panda.ask import Asking
     from kshot.pipeline.panda.learn_job import LearnJob
 
 app = typer.Typer(
@@ -72,28 +73,65 @@ def ask(
     llm: asked.Llm = None,
     llm_model: asked.LlmModel = None,
     api_key_env: asked.ApiKeyEnv = None,
+    cascade: asked.Cascade = None,
+    draws: asked.Draws = 3,
     show: asked.Show = False,
     as_json: asked.AsJson = False,
 ) -> None:
     """Ask the LLM about new texts with the pool's nearest insights in the prompt."""
-    from kshot.data.formats import read_examples
-    from kshot.methods.panda.retrieve import Retrieval
-    from kshot.methods.panda.seams import Setting
-    from kshot.pipeline.panda.ask import Asking, ask_pool
+    from kshot.pipeline.panda.ask import ask_pool
 
-    retrieval = Retrieval(k=k, floor=floor, mmr=mmr, overlap=overlap, token_budget=token_budget)
-    examples = tuple(read_examples(shots).examples[:3]) if shots else ()
-    asking = Asking(
-        retrieval=retrieval,
-        setting=Setting(shots=len(examples), reasoning=reasoning, render=render_of(render)),
-        shots=examples,
-        guide=guide_text(guide),
-        llm=llm_of(locals()) if llm else None,
-        embedder=embedder,
-    )
+    asking = _asking(locals())
     lines = [line.rstrip("\n") for line in sys.stdin if line.strip()] if texts == ["-"] else texts
     for text, found in zip(lines, ask_pool(pool, lines, asking), strict=True):
         _print_answer(text, found, show=show, as_json=as_json)
+
+
+@app.command()
+def measure(
+    pool: asked.Pool,
+    rows: asked.HeldOut,
+    out: asked.NewPool,
+    k: asked.K = 6,
+    render: asked.Render = "both",
+    embedder: asked.Embedder = None,
+    llm: asked.Llm = None,
+    llm_model: asked.LlmModel = None,
+    api_key_env: asked.ApiKeyEnv = None,
+) -> None:
+    """Count on held-out shots how often each insight helps and hurts; `prune --hurt` takes the latter out."""
+    from kshot.data.formats import read_examples
+    from kshot.pipeline.panda.ask import measure_pool
+
+    changed, found = measure_pool(pool, read_examples(rows).examples, _asking(locals()))
+    changed.save(out)
+    counters = [one.counters for one in changed]
+    sums = {name: sum(getattr(one, name) for one in counters) for name in ("shown", "helped", "hurt")}
+    told = ", ".join(f"{name} {count}" for name, count in sums.items())
+    print(f"{len(changed)} insights in {out}: {told}; {found.questions} questions, {found.failed} failed")
+
+
+def _asking(given: dict[str, Any]) -> Asking:
+    """How a pool is asked, by the options that the verb has."""
+    from kshot.data.formats import read_examples
+    from kshot.methods.panda.retrieve import Retrieval
+    from kshot.methods.panda.seams import Setting
+    from kshot.pipeline.panda.ask import Asking
+
+    names = ("k", "floor", "mmr", "overlap", "token_budget")
+    shots = given.get("shots")
+    examples = tuple(read_examples(shots).examples[:3]) if shots else ()
+    reasoning, render = bool(given.get("reasoning")), render_of(given["render"])
+    return Asking(
+        retrieval=Retrieval(**{name: given[name] for name in names if name in given}),
+        setting=Setting(shots=len(examples), reasoning=reasoning, render=render),
+        shots=examples,
+        guide=guide_text(given.get("guide")),
+        llm=llm_of(given) if given["llm"] else None,
+        embedder=given["embedder"],
+        expert=given.get("cascade"),
+        draws=given.get("draws", 3),
+    )
 
 
 @app.command()
@@ -241,7 +279,8 @@ def _print_answer(text: str, found: Answered, *, show: bool, as_json: bool) -> N
         for one in found.retrieved.chosen
     ]  # fmt: skip
     if as_json:
-        facts = {"text": text, "answer": found.answer, "reply": found.reply.text, "insights": chosen}
+        facts: dict[str, Any] = {"text": text, "answer": found.answer, "reply": found.reply.text}
+        facts |= {"note": found.note, "insights": chosen}
         facts["left_out"] = [
             {"id": one.insight.id, "score": round(one.score, 4), "reason": one.reason}
             for one in found.retrieved.left_out
@@ -250,6 +289,8 @@ def _print_answer(text: str, found: Answered, *, show: bool, as_json: bool) -> N
         return
     from kshot.report.terminal import printable
 
-    print(printable(found.answer or f"(no answer could be read) {found.reply.error or found.reply.text}"))
+    note = f"  ({found.note})" if found.note else ""
+    unread = f"(no answer could be read) {found.reply.error or found.reply.text}"
+    print(printable(f"{found.answer or unread}{note}"))
     for one in chosen if show else ():
         print(printable(f"  {one['score']:+.3f}  {one['key']}  [{one['answer'] or '?'}]  {one['insight']}"))

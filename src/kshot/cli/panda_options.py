@@ -89,3 +89,11 @@ Simulated = Annotated[bool, typer.Option("--simulated", help="Mark the report: t
 GuideOut = Annotated[Path, typer.Option("--out", metavar="FILE", help="The text file to write.")]
 GuideTokens = Annotated[int, typer.Option(help="Tokens of the whole guide.", min=1)]
 Limit = Annotated[int | None, typer.Option(help="Judge so many test rows, drawn by the seed.", min=2)]
+Cascade = Annotated[
+    str | None,
+    typer.Option(metavar="EXPERT", help="A classifier that answers where the LLM's draws do not agree."),
+]
+Draws = Annotated[int, typer.Option(help="Of the LLM, with --cascade.", min=2)]
+HeldOut = Annotated[
+    Path, typer.Argument(metavar="ROWS", help="Labelled rows that the pool was not learned from.")
+]

@@ -49,8 +49,8 @@ def test_refusals_that_come_faster_than_replies_do_not_halve_it_again() -> None:
     assert gate.flow().halvings == 3
 
 
-def test_replies_to_requests_from_before_the_halving_do_not_let_it_grow() -> None:
-    gate = Gate(2)
+def test_in_the_gentler_recovery_replies_to_requests_from_before_the_halving_do_not_count() -> None:
+    gate = Gate(2, recovery="round_trip")
     before = gate.epoch
     gate.limited(before)
     gate.answered(before)

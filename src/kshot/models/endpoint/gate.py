@@ -39,7 +39,8 @@ class Gate:
 
     The bound starts at ``most``. A 429 halves it, unless that request was sent before the last halving, or
     the last halving is no longer ago than a usual reply takes (a refusal is often much faster): so it is
-    halved at most once a round trip. Replies to requests of the present bound let it grow again.
+    halved at most once a round trip. Each reply lets it grow by one; or, in the gentler recovery, each round
+    trip of replies to requests that were sent after the halving.
 
     >>> gate = Gate(8)
     >>> ticket = gate.epoch
@@ -113,7 +114,8 @@ class Gate:
     def answered(self, epoch: int, seconds: float = 0.0) -> None:
         """A reply to a request of this epoch, and how long it took."""
         self._trip_s += (seconds - self._trip_s) * (SHARE if self._trip_s else 1.0)
-        if epoch != self.epoch or self.bound >= self.most:
+        is_old = self._recovery == "round_trip" and epoch != self.epoch
+        if is_old or self.bound >= self.most:
             return
         self._credit += 1.0 if self._recovery == "reply" else 1.0 / self.bound
         if self._credit >= 1.0 - 1e-9:

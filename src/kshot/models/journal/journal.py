@@ -193,8 +193,8 @@ class Journal:
 
     def matching(self, key: str, *, limit: int = 100) -> tuple[Call, ...]:
         """All calls whose key begins with these digits, in the order in which they were settled."""
-        file, between = self._here(), "requests.key BETWEEN ? AND ?"
-        return tuple(reading.in_order(file, between, reading.key_range(key), limit=limit)) if file else ()
+        file = self._here()
+        return () if file is None else reading.matching(file, key, limit=limit)
 
     def usage(self) -> tuple[StepUsage, ...]:
         """What each step paid each model, and how often replies were used again; by step, then model."""

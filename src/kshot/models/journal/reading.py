@@ -68,6 +68,22 @@ def in_order(
         yield from (call_of(row[:-1]) for row in rows)
 
 
+def matching(file: JournalFile, digits: str, *, limit: int) -> tuple[Call, ...]:
+    """Calls whose key begins so, as they were settled.
+
+    Raises:
+        InputError: These are no digits of a key.
+    """
+    values = [*key_range(digits), limit]
+    with file.reading() as connection:
+        rows = connection.execute(  # CROSS JOIN: by the key first, however SQLite guesses
+            f"SELECT {COLUMNS} FROM requests CROSS JOIN calls ON calls.request = requests.id"
+            " WHERE requests.key BETWEEN ? AND ? ORDER BY calls.id LIMIT ?",
+            values,
+        ).fetchall()
+    return tuple(call_of(row) for row in rows)
+
+
 def key_range(digits: str) -> tuple[bytes, bytes]:
     """The first and the last key that begin so.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from kshot.data.taskfile.settings import EndpointSection
 from kshot.data.template import Template
 from kshot.errors import InputError
 from kshot.methods.panda.answer import Answered, Reader, answer
+from kshot.methods.panda.cascade import cascade
 from kshot.methods.panda.guide import Guide, distil
 from kshot.methods.panda.pool import InsightPool, PoolHeader
 from kshot.methods.panda.prompts import open_prompts
 from kshot.methods.panda.retrieve import Retrieval, open_retriever
 from kshot.methods.panda.seams import Prompts, Setting
-from kshot.models.base import Embedder, LanguageModel
+from kshot.methods.panda.usefulness import Usefulness, measure_usefulness, with_counters
+from kshot.models.base import Classifier, Embedder, LanguageModel
 from kshot.models.embed import load_embedder
 from kshot.pipeline.panda.llm import open_endpoint, section
 
@@ -29,6 +31,7 @@ class Asking:
     Attributes:
         llm: In place of the endpoint or model that explained: an endpoint, or a local folder or hub id.
         embedder: Who encodes; None takes the pool's own.
+        expert: A classifier's folder: it answers where ``draws`` of the LLM do not agree (a cascade).
     """
 
     retrieval: Retrieval = field(default_factory=Retrieval)
@@ -37,30 +40,80 @@ class Asking:
     guide: str = ""
     llm: EndpointSection | str | None = None
     embedder: str | None = None
+    expert: str | None = None
+    draws: int = 3
 
 
 def ask_pool(folder: Path, texts: Sequence[str], asking: Asking) -> list[Answered]:
     """The LLM's answers, each with the insights that stood in its prompt.
 
+    With an expert, an answer that is the expert's says so in its ``note``.
+
     Raises:
         InputError: The pool, the LLM or the encoder cannot be used.
     """
-    pool = InsightPool.load(folder)
-    retrieve = open_retriever(folder, embedder_of(pool.header, asking.embedder), asking.retrieval)
+    rows = [Example(text, "") for text in texts]
+    reader, header = reader_of(folder, asking)
+    expert = expert_of(asking.expert, header, asking.embedder) if asking.expert else None
+    model = model_of(header, asking.llm)
+    try:
+        if expert is None:
+            return answer(model, rows, reader)
+        return _cascaded(model, rows, reader, expert, asking.draws)
+    finally:
+        if hasattr(model, "close"):
+            model.close()
+
+
+def reader_of(folder: Path, asking: Asking) -> tuple[Reader, PoolHeader]:
+    """How a pool's folder puts rows, and its header."""
+    header = InsightPool.load(folder).header
+    retrieve = open_retriever(folder, embedder_of(header, asking.embedder), asking.retrieval)
     reader = Reader(
-        prompts=prompts_for(pool.header),
+        prompts=prompts_for(header),
         retrieve=retrieve,
         shots=asking.shots,
         setting=asking.setting,
         guide=asking.guide,
     )
-    rows = [Example(text, "") for text in texts]
-    model = model_of(pool.header, asking.llm)
-    try:
-        return answer(model, rows, reader)
-    finally:
-        if hasattr(model, "close"):
-            model.close()
+    return reader, header
+
+
+def expert_of(place: str, header: PoolHeader, embedder: str | None = None) -> Classifier:
+    """A classifier by folder or hub id, or a saved head over the pool's encoder.
+
+    Raises:
+        InputError: It cannot be used, or has a label that is none of the pool's.
+    """
+    from kshot.models.classifier import EmbeddingHead, TransformersClassifier
+
+    found: Classifier
+    if (Path(place) / "head.json").is_file():
+        found = EmbeddingHead.load(place, embedder_of(header, embedder))
+    else:
+        found = TransformersClassifier.load(place)
+    if foreign := sorted(set(found.labels) - set(header.labels)):
+        raise InputError(
+            f"{place}: its label {foreign[0]!r} is none of the pool's ({', '.join(header.labels)})"
+        )
+    return found
+
+
+def _cascaded(
+    model: LanguageModel, rows: Sequence[Example], reader: Reader, expert: Classifier, draws: int
+) -> list[Answered]:
+    def answers(some: Sequence[Example]) -> list[str]:
+        best = expert.predict_proba([row.prompt for row in some]).argmax(axis=1)
+        return [expert.labels[place] for place in best]
+
+    first = answer(model, rows, reader)
+    found = cascade(model, rows, reader, expert=answers, draws=draws)
+    return [
+        replace(
+            own, answer=said, note=f"the expert's; {share:.0%} of the draws agreed" if asked else own.note
+        )
+        for own, said, asked, share in zip(first, found.answers, found.asked, found.agreement, strict=True)
+    ]
 
 
 def template_of(header: PoolHeader) -> Template:
@@ -123,3 +176,24 @@ def distil_pool(
     finally:
         if hasattr(model, "close"):
             model.close()
+
+
+def measure_pool(folder: Path, rows: Sequence[Example], asking: Asking) -> tuple[InsightPool, Usefulness]:
+    """A pool whose counters tell how often each insight helped and hurt on held-out shots.
+
+    Raises:
+        InputError: A row has no answer, or the pool, the LLM or the encoder cannot be used.
+    """
+    if lacking := next((row for row in rows if not row.answer), None):
+        raise InputError(f"{lacking.source or lacking.prompt[:40]!r}: has no answer to judge by")
+    reader, header = reader_of(
+        folder, replace(asking, retrieval=replace(asking.retrieval, leave_one_out=True))
+    )
+    template, pool = template_of(header), InsightPool.load(folder)
+    model = model_of(header, asking.llm)
+    try:
+        found = measure_usefulness(model, rows, reader, gold=[template.gold(row) for row in rows])
+    finally:
+        if hasattr(model, "close"):
+            model.close()
+    return pool.with_insights(with_counters(pool.insights, found.counters)), found
