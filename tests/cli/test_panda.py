@@ -136,7 +136,7 @@ def test_a_cascade_asks_the_expert_where_draws_differ(pool: Path, tmp_path: Path
     assert [json.loads(line)["note"] for line in told.splitlines()] == ["", ""]  # all draws agree here
     torn = count()
     with FakeServer(lambda request: ("angry", "calm")[next(torn) % 2]) as other:
-        told = done("ask", str(pool), "calm evening", *expert, "--llm", other.base_url, "--llm-model", "torn")
+        told = done("ask", str(pool), "calm evening", *expert, "--llm", other.base_url, "--llm-model", "fake")
     assert json.loads(told)["answer"] == "calm"
     assert json.loads(told)["note"].startswith("the expert's")
 
