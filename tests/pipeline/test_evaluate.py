@@ -37,7 +37,7 @@ def outcome(name: str, right: int, *, invalid: int = 0, kind: str = "baseline", 
     stated[N - invalid :] = [None] * invalid
     rows = tuple(Prediction(row.id, said, said or "") for row, said in zip(TASK.test, stated, strict=True))
     recipe = Recipe(name, kind, never, single_adapter=name.startswith("adapter: "))
-    return Outcome(recipe, "", (rows,), rows, 1.0, 0.5, 0, None, ())
+    return Outcome(recipe, "", (rows,), rows, 1.0, 0.5, 0, None, (0, 0, 0.0), ())
 
 
 def names(results: Sequence[object]) -> list[str]:

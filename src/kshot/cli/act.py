@@ -28,6 +28,10 @@ Episodes = Annotated[int, typer.Option(help="Test variations, the first of the r
 Rounds = Annotated[int, typer.Option(help="Times that each is played; the release takes 5.", min=1)]
 Processes = Annotated[int, typer.Option(help="Episodes at once, each with a Java machine.", min=1)]
 Insights = Annotated[int, typer.Option("--k", help="Insights in a prompt.", min=1)]
+Stop = Annotated[
+    str,
+    typer.Option(help="When an agent counts as stuck: circles, or two_of_five as SwiftSage has it."),
+]
 Compare = Annotated[bool, typer.Option("--compare", help="Play without insights too, and compare.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write every episode here, one JSON line each.")]
 
@@ -40,6 +44,7 @@ def act(
     rounds: Rounds = 1,
     processes: Processes = 1,
     k: Insights = 1,
+    stop: Stop = "circles",
     render: asked.Render = "both",
     embedder: asked.Embedder = None,
     compare: Compare = False,
@@ -73,6 +78,7 @@ def _played(given: dict[str, Any], keep: Callable[[Episode], None]) -> dict[str,
 
     from kshot.agents import Agent, strategy_named
     from kshot.agents.scienceworld import prepare
+    from kshot.agents.stopping import StopRule
     from kshot.errors import InputError
     from kshot.methods.panda.pool import InsightPool
     from kshot.methods.panda.seams import Render
@@ -81,6 +87,8 @@ def _played(given: dict[str, Any], keep: Callable[[Episode], None]) -> dict[str,
     strategy = strategy_named(given["policy"])
     if render not in get_args(Render):
         raise InputError(f"--render: {render!r} is none of {', '.join(get_args(Render))}")
+    if given["stop"] not in get_args(StopRule):
+        raise InputError(f"--stop: {given['stop']!r} is none of {', '.join(get_args(StopRule))}")
     if given["compare"] and pool is None:
         raise InputError("--compare compares with and without insights; give a pool with --pool")
     header = InsightPool.load(pool).header if pool is not None else None
@@ -88,6 +96,7 @@ def _played(given: dict[str, Any], keep: Callable[[Episode], None]) -> dict[str,
     with opened_model(given, header) as model:
         prepared = prepare(task, episodes=given["episodes"], thinker=model if strategy.thoughts else None)
         agent = Agent(model, strategy, look, prepared.example.text, cast(Render, render))
+        agent = replace(agent, stop=given["stop"])
         agents = {"insights" if look else "none": agent}
         if given["compare"]:
             agents["none"] = replace(agent, insights=None)

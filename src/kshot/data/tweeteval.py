@@ -138,7 +138,7 @@ def read_tweeteval(folder: Path, name: str) -> TweetRows:
     train, test = (_rows(place, name, one, labels) for one in (split, "test"))
     if split != "train":
         notes.append(
-            f"sentiment: the train texts are missing; its {len(train):,} validation rows serve in their place."
+            f"sentiment: the train texts are missing; {len(train):,} validation rows stand in for them."
         )
     asked = {row.question for row in test}
     if name == "irony":

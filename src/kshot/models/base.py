@@ -168,6 +168,7 @@ class System:
         size_bytes: Bytes on disk that this system adds to the base model.
         note: One line for the report: what was chosen and why.
         selection_score: Share of the shots right, where it was chosen by that; never evidence.
+        built_with: Calls, tokens and USD that an endpoint was asked for to build it.
     """
 
     name: str
@@ -177,3 +178,4 @@ class System:
     size_bytes: int = 0
     note: str = ""
     selection_score: float | None = None
+    built_with: tuple[int, int, float] = (0, 0, 0.0)

@@ -30,6 +30,7 @@ class Outcome:
         answer_seconds: Answering alone.
         size_bytes: What the system adds on disk.
         selection_score: Share of the shots right, where the system was chosen by that.
+        built_with: Calls, tokens and USD that building took, all splits together.
         artifacts: What each split's system trained or fitted, in the order of the splits.
     """
 
@@ -41,6 +42,7 @@ class Outcome:
     answer_seconds: float
     size_bytes: int
     selection_score: float | None
+    built_with: tuple[int, int, float]
     artifacts: tuple[Path, ...]
 
     @property
@@ -86,6 +88,11 @@ def outcome(task: Task, bench: Workbench, recipe: Recipe) -> Outcome:
         answer_seconds=sum(t["answer_seconds"] for t in timings),
         size_bytes=max(t["size_bytes"] for t in timings),
         selection_score=sum(chosen) / len(chosen) if chosen else None,
+        built_with=(
+            sum(t["built_with"][0] for t in timings),
+            sum(t["built_with"][1] for t in timings),
+            sum(t["built_with"][2] for t in timings),
+        ),
         artifacts=tuple(folder / "artifact" for folder in folders),
     )
 
@@ -123,6 +130,7 @@ def _answered(bench: Workbench, recipe: Recipe, shots: Sequence[Example], rows: 
             "size_bytes": system.size_bytes,
             "note": system.note,
             "selection_score": system.selection_score,
+            "built_with": system.built_with,
         }
         write_json(folder / "timing.json", timing)
         lines = [json.dumps(prediction.to_row(), ensure_ascii=False) for prediction in found]

@@ -13,7 +13,8 @@ from kshot.models.bank import BankEntry
 from kshot.models.bank.audit import Audit
 from kshot.pipeline.answers import Outcome, judged_rows
 from kshot.pipeline.evaluate import answers_of, judge, per_row, reference_of
-from kshot.pipeline.panda.controls_seen import panda_findings
+from kshot.pipeline.panda.controls_seen import panda_findings, usage_findings
+from kshot.pipeline.panda.llm import llm_usage
 from kshot.pipeline.plan import Plan
 from kshot.pipeline.recommend import recommend
 from kshot.pipeline.seen import seen
@@ -54,7 +55,7 @@ def assemble(
         task=facts,
         systems=systems,
         bank=bank,
-        findings=(*findings[0], *panda_findings(task, outcomes)),
+        findings=(*findings[0], *panda_findings(task, outcomes), *usage_findings(llm_usage(bench))),
         refused=(*plan.refused, *findings[1]),
         leaves=plan.leaves,
         recommended=recommended,

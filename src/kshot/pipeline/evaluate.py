@@ -105,7 +105,7 @@ def _alone(task: Task, outcome: Outcome, answers: Sequence[str]) -> SystemResult
     value, interval = score_interval(
         task.metric, outcome.stated, answers, labels=task.labels or None, seed=task.settings.report.seed
     )
-    asked = outcome.asked
+    asked, (calls, tokens, usd) = outcome.asked, outcome.built_with
     return SystemResult(
         name=outcome.recipe.name,
         kind=outcome.recipe.kind,
@@ -123,9 +123,9 @@ def _alone(task: Task, outcome: Outcome, answers: Sequence[str]) -> SystemResult
         smallest_difference=None,
         seconds=outcome.seconds,
         latency=outcome.answer_seconds / max(len(asked), 1),
-        calls=sum(row.calls for row in asked),
-        tokens=sum(row.prompt_tokens + row.completion_tokens for row in asked),
-        usd=sum(row.usd for row in asked),
+        calls=calls + sum(row.calls for row in asked),
+        tokens=tokens + sum(row.prompt_tokens + row.completion_tokens for row in asked),
+        usd=usd + sum(row.usd for row in asked),
         size_bytes=outcome.size_bytes,
         selection_score=outcome.selection_score,
         oracle=False,

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kshot.data.formats import write_examples
@@ -16,6 +16,7 @@ from kshot.pipeline.answers import Outcome, judged_rows, outcome
 from kshot.pipeline.assemble import assemble
 from kshot.pipeline.evaluate import answers_of
 from kshot.pipeline.findings import bank_findings, data_findings
+from kshot.pipeline.panda.llm import closing_llm, llm_usage
 from kshot.pipeline.plan import Plan, leaving, make_plan
 from kshot.pipeline.provenance import manifest
 from kshot.pipeline.specialist import hand_over
@@ -50,13 +51,14 @@ def run_task(task: Task, out: Path, *, listener: Listener) -> Finished:
     listener("leaves", what=list(leaving(task.settings)))  # said before anything is asked of the hub
     plan = make_plan(task, bench)
     _open_what_is_needed(bench, plan)
-    with run.open():
+    with run.open(), closing_llm(bench):
         run.event("plan", task=task.name, steps=plan.steps, rows=plan.rows, leaves=list(plan.leaves))
         findings = data_findings(task, bench.labelled, embedder=bench.embedder) + bank_findings(bench)
         outcomes, failed = _outcomes(task, bench, plan, begun)
         _snapshot(task, bench, outcomes)
         facts = manifest(task, bench) | {"command": " ".join(["kshot", *sys.argv[1:]])}
         facts["predictions"] = _write_predictions(task, outcomes, out)
+        facts["llm_usage"] = [asdict(step) for step in llm_usage(bench)]
         facts["wall_seconds"] = round(time.time() - begun, 1)
         report = assemble(task, bench, plan, outcomes, findings=(findings, failed), provenance=facts)
         write_json(out / "manifest.json", facts)

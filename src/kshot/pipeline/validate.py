@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,9 @@ def describe(task: Task) -> Iterator[str]:
         yield from lines[:SHOWN]
         if len(lines) > SHOWN:
             yield f"... and {len(lines) - SHOWN} more about {topic}"
+    llm = settings.knowledge.llm
+    if llm is not None and llm.api_key_env and not os.environ.get(llm.api_key_env):
+        yield f"warning: knowledge: llm: the environment variable {llm.api_key_env} is not set"
     leaves = leaving(settings)
     yield from (f"a run would send {what}" for what in leaves)
     if not leaves:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import pytest
 
 from kshot.data.example import Example
 from kshot.data.task import Task
+from kshot.data.template import Template
 from kshot.errors import BudgetError, DataError, InputError
 from kshot.methods.panda.pool import InsightPool
 from kshot.models.fake import FakeServer, Faults
+from kshot.pipeline.panda.expert import confused
 from kshot.pipeline.panda.learn_job import LearnJob, estimated, learn_from_task
 from kshot.pipeline.panda.learn_pool import Learning
 from kshot.runs import silent
@@ -185,3 +187,16 @@ def test_killed_at_any_moment_and_resumed_it_is_the_same_pool(tmp_path: Path, se
     # a task file's shots stand in the order of their draw
     assert {x.key: x.insight for x in resumed} == {x.key: x.insight for x in whole.pool}
     assert [x.row for x in resumed] == list(range(10))
+
+
+def test_what_stands_against_a_label_is_what_is_said_in_its_place() -> None:
+    template = Template(kind="classification", labels=("a", "b", "c"))
+    shots = [Example("1", "a"), Example("2", "a"), Example("3", "a"), Example("4", "b"), Example("5", "c")]
+
+    def said(some: Sequence[Example]) -> list[str | None]:
+        return ["b", "c", "a", "b", None][: len(some)]
+
+    # its own wrong answer; else the one most often said for this label (a tie: the earlier); else nothing
+    assert confused(template, said)(shots) == ["b", "c", "b", None, None]
+    two = Template(kind="classification", labels=("a", "b"))
+    assert confused(two, said)([Example("1", "a"), Example("2", "b")]) == ["b", "a"]

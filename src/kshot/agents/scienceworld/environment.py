@@ -146,7 +146,7 @@ class ScienceWorld:
     @contextlib.contextmanager
     def _asked(self) -> Iterator[Any]:
         """The simulator's interface; what goes wrong there is a ``WorldError`` that names the task."""
-        from py4j.protocol import Py4JError, Py4JJavaError  # type: ignore[import-untyped]
+        from py4j.protocol import Py4JError, Py4JJavaError
 
         try:
             yield self._simulator.server

@@ -37,7 +37,7 @@ class Simulator:
     def __init__(self) -> None:
         if reason := why_absent():
             raise InputError(f"scienceworld: {reason}")
-        from py4j.java_gateway import (  # type: ignore[import-untyped]
+        from py4j.java_gateway import (
             GatewayParameters,
             JavaGateway,
             launch_gateway,

@@ -47,6 +47,7 @@ class VariantOutcome:
     failed: int = 0
     difference: float | None = None
     difference_interval: tuple[float, float] | None = None
+    p: float | None = None
     p_holm: float | None = None
 
 
@@ -265,9 +266,10 @@ class _Work:
         ]  # fmt: skip
         corrected = holm([one.p for one in seen])
         others = [
-            replace(one, difference=comparison.difference, difference_interval=comparison.interval, p_holm=p)
+            replace(one, difference=comparison.difference, difference_interval=comparison.interval,
+                    p=comparison.p, p_holm=p)
             for one, comparison, p in zip(found[1:], seen, corrected, strict=True)
-        ]
+        ]  # fmt: skip
         return (found[0], *others)
 
 

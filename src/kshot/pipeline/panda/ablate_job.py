@@ -8,9 +8,10 @@ from pathlib import Path
 from kshot.data.task import Task
 from kshot.errors import InputError
 from kshot.methods.panda.retrieve import Retrieval
-from kshot.pipeline.panda.evaluation import Evaluation, evaluate_pool
+from kshot.pipeline.panda.evaluation import Evaluation, Judged, judge_pool
 from kshot.pipeline.panda.learn_job import LearnJob, learn_from_task
-from kshot.report.panda import PandaReport
+from kshot.pipeline.panda.purse import Purse
+from kshot.report.panda import PandaReport, write_panda_report
 from kshot.report.write import ReportPaths
 from kshot.runs import Listener
 
@@ -22,15 +23,28 @@ def ablate_task(
 ) -> tuple[PandaReport, ReportPaths]:
     """Learns into ``out/pool`` and writes the report into ``out``.
 
-    Expert, learning rows and retrieval of ``asked`` are those of ``learning`` and of the task.
+    Expert, learning rows and retrieval of ``asked`` are those of ``learning`` and of the task; the task's
+    budget is that of both parts together.
 
     Raises:
         InputError: There is no test file, or the expert or the LLM cannot be used.
         BudgetError: A limit was reached; what was answered is in the journal.
     """
+    purse = Purse(task.settings.budget, listener)
+    report = learn_and_judge(task, out, learning, asked, purse=purse).report
+    return report, write_panda_report(report, out)
+
+
+def learn_and_judge(task: Task, out: Path, learning: LearnJob, asked: Evaluation, *, purse: Purse) -> Judged:
+    """As ``ablate_task``, with the answers, and no report is written; the purse pays and listens.
+
+    Example::
+
+        judged = learn_and_judge(task, Path("runs/irony"), LearnJob(), Evaluation(), purse=purse)
+    """
     if not task.test:
         raise InputError(f"{task.name}: ablations are judged on test rows; name a file under `test`")
-    learned = learn_from_task(task, out / "pool", learning, listener=listener)
+    learned = learn_from_task(purse.allow(task), out / "pool", learning, listener=purse)
     panda = task.settings.panda
     judged = replace(
         asked,
@@ -40,4 +54,4 @@ def ablate_task(
         rows=learning.rows,
         spent=learned.usage,
     )
-    return evaluate_pool(task, out / "pool", out, judged, listener=listener)
+    return judge_pool(purse.allow(task), out / "pool", judged, listener=purse)

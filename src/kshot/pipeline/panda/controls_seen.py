@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from kshot.data.task import Task
 from kshot.methods.panda.faithfulness import faithfulness
+from kshot.models.endpoint import StepUsage
 from kshot.pipeline.answers import Outcome, judged_rows
-from kshot.pipeline.evaluate import answers_of, reference_of
+from kshot.pipeline.evaluate import answers_of
 from kshot.pipeline.panda.table import REAL
 from kshot.report.result import Finding
 
 _CONDITIONS = {
     "real": REAL,
+    "empty": "panda: no insights",
     "shuffled": "panda: shuffled insights",
     "irrelevant": "panda: irrelevant insights",
     "corrupted": "panda: corrupted insights",
@@ -22,15 +24,26 @@ _CONDITIONS = {
 }
 
 
+def usage_findings(usage: Sequence[StepUsage]) -> list[Finding]:
+    """What an endpoint was asked by this process, a sentence a step."""
+    return [
+        Finding(
+            "cost",
+            "info",
+            f"{step.step}: {step.calls} requests paid, {step.cached} replies from the journal, "
+            f"{step.prompt_tokens + step.completion_tokens} tokens, ${step.usd:.4f}, {step.failed} failed",
+        )
+        for step in usage
+    ]
+
+
 def panda_findings(task: Task, outcomes: Sequence[Outcome]) -> list[Finding]:
     """The verdict on a run's insights; nothing where they were not built, or no control beside them was.
 
     Answers of the first repeat are compared, row by row.
     """
     found = {outcome.recipe.name: outcome for outcome in outcomes}
-    empty = reference_of(outcomes)
-    names = _CONDITIONS | ({"empty": empty} if empty not in (None, "majority") else {})
-    stated = {condition: found[name].stated[0] for condition, name in names.items() if name in found}
+    stated = {condition: found[name].stated[0] for condition, name in _CONDITIONS.items() if name in found}
     if "real" not in stated or len(stated) < 2:
         return []
     gold = answers_of(task, judged_rows(task))

@@ -11,21 +11,21 @@ from typing import get_args
 
 from kshot import __version__
 from kshot.data.example import Example
-from kshot.data.formats import read_examples
 from kshot.data.task import Task
 from kshot.errors import InputError
+from kshot.measure.metrics import evaluate
 from kshot.methods.panda.guide import Guide, distil, word_tokens
 from kshot.methods.panda.pool import InsightPool
 from kshot.methods.panda.records import Heuristic
 from kshot.methods.panda.retrieve import Retrieval
 from kshot.methods.panda.seams import Ask, Setting
 from kshot.models.endpoint import Endpoint, StepUsage
-from kshot.pipeline.panda.ablate import run_ablations
+from kshot.pipeline.panda.ablate import Ablation, run_ablations
 from kshot.pipeline.panda.conditions import NAMES, Extras
-from kshot.pipeline.panda.evidence import gather_evidence
+from kshot.pipeline.panda.evidence import PandaEvidence, gather_evidence
 from kshot.pipeline.panda.evidence_report import Told, panda_report
 from kshot.pipeline.panda.expert import Expert, expert_name, open_expert
-from kshot.pipeline.panda.learn_job import bench_of, close
+from kshot.pipeline.panda.learn_job import Rows, bench_of, close, rows_at
 from kshot.pipeline.panda.learn_pool import prompts_of
 from kshot.pipeline.panda.parts import EXPLAINED, NEAREST, Parts, lessons_of_pool, parts_for
 from kshot.pipeline.workbench import Workbench
@@ -49,6 +49,7 @@ class Evaluation:
         rows: Labelled rows that the pool was learned from, where those are not the shots.
         most: Judge so many test rows, drawn by the task's seed; None: all.
         guide_tokens: Budget of the guide; 0: none is made.
+        official: A data set's own metric, shown beside; empty: there is none.
         spent: What learning the pool took, for the counts of usage.
         simulated: The LLM is a simulation, and every part of the report says so.
     """
@@ -60,12 +61,22 @@ class Evaluation:
     retrieval: Retrieval = NEAREST
     setting: Setting = EXPLAINED
     expert: str | None = None
-    expert_rows: Path | None = None
-    rows: Path | None = None
+    expert_rows: Rows | None = None
+    rows: Rows | None = None
     most: int | None = None
     guide_tokens: int = 400
+    official: str = ""
     spent: tuple[StepUsage, ...] = ()
     simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A pool judged: the report, and the answers behind its figures."""
+
+    report: PandaReport
+    evidence: PandaEvidence
+    ablations: tuple[Ablation, ...]
 
 
 def evaluate_pool(
@@ -81,6 +92,17 @@ def evaluate_pool(
 
         asked = Evaluation(questions=("render", "k"))
         report, paths = evaluate_pool(task, Path("pools/irony"), Path("runs/irony"), asked, listener=silent)
+    """
+    report = judge_pool(task, folder, asked, listener=listener).report
+    return report, write_panda_report(report, out)
+
+
+def judge_pool(task: Task, folder: Path, asked: Evaluation, *, listener: Listener) -> Judged:
+    """As ``evaluate_pool``, with the answers, and nothing is written.
+
+    Example::
+
+        judge_pool(task, Path("pools/irony"), Evaluation(), listener=silent).evidence.outcomes
     """
     rows = judged_rows(task, asked.most)
     if not rows:
@@ -101,8 +123,11 @@ def evaluate_pool(
             ablations=tables, usage=usage, guide=guide_facts(guide) if guide else None,
         )  # fmt: skip
     finally:
-        close(bench)
-    return report, write_panda_report(report, out)
+        close(bench, listener)
+    report = replace(
+        _with_official(report, evidence, asked.official, task.labels), notes=(*task.notes, *report.notes)
+    )
+    return Judged(report, evidence, tables)
 
 
 def judged_rows(task: Task, most: int | None) -> tuple[Example, ...]:
@@ -151,6 +176,19 @@ def parts_of(
     )  # fmt: skip
 
 
+def _with_official(
+    report: PandaReport, evidence: PandaEvidence, metric: str, labels: Sequence[str]
+) -> PandaReport:
+    """Every row of the leaderboard with one more metric."""
+    if not metric or metric == report.metric:
+        return report
+    values = [evaluate(metric, one.answers, evidence.gold, labels=labels) for one in evidence.outcomes]
+    rows = zip(report.systems, values, strict=True)
+    return replace(
+        report, systems=tuple(replace(row, more={**(row.more or {}), metric: value}) for row, value in rows)
+    )
+
+
 def guide_facts(guide: Guide) -> GuideFacts:
     """A guide as the report shows it.
 
@@ -187,8 +225,8 @@ def _expert(bench: Workbench, asked: Evaluation) -> Expert:
     return open_expert(bench, asked.expert or expert_name(bench), learned_on=learned_on)
 
 
-def _free(bench: Workbench, path: Path) -> tuple[Example, ...]:
-    return bench.without_test_rows(read_examples(path).examples)
+def _free(bench: Workbench, place: Rows) -> tuple[Example, ...]:
+    return bench.without_test_rows(rows_at(place))
 
 
 def _guide(parts: Parts, asked: Evaluation) -> Guide | None:

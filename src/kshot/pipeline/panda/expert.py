@@ -11,8 +11,15 @@ from kshot.data.example import Example
 from kshot.data.template import Template
 from kshot.errors import DataError, InputError
 from kshot.measure.expert_answers import choice_probabilities, out_of_fold_probabilities
+from kshot.measure.metrics import extract_choice, extract_label
 from kshot.measure.predict import closed_answers, unanswered
-from kshot.methods.panda.preferences import from_gold, from_probabilities, gold_flagged, preferences_of
+from kshot.methods.panda.preferences import (
+    from_gold,
+    from_probabilities,
+    gold_flagged,
+    preferences_of,
+    rivals_from_confusion,
+)
 from kshot.methods.panda.records import ExpertFacts, Preference
 from kshot.models.base import Classifier, Embedder, Floats, LanguageModel
 
@@ -171,6 +178,10 @@ def first_answers(
     stop = template.stop(())
     asked = [template.conversation(unanswered(row)) for row in rows]
     found = model.generate(asked, max_new_tokens=max_new_tokens, stop=stop)
+    if template.kind == "classification" and template.labels:
+        return [extract_label(reply.text, template.labels) for reply in found]
+    if template.kind == "choice":
+        return [extract_choice(reply.text) for reply in found]
     return [template.answer_in(reply.text, multiline=not stop) for reply in found]
 
 
@@ -192,7 +203,7 @@ def open_expert(bench: Workbench, named: str, *, learned_on: Sequence[Example] =
 
     open_answers = bench.template.kind in ("generation", "extraction")
     if named == "gold":
-        return GoldExpert(bench.template, rivals if open_answers else None)
+        return GoldExpert(bench.template, rivals if open_answers else confused(bench.template, rivals))
     if named == "head":
         return _head(bench, tuple(learned_on) or bench.labelled)
     entry = next((entry for entry in bench.experts if entry.name == named), None)
@@ -209,6 +220,29 @@ def open_expert(bench: Workbench, named: str, *, learned_on: Sequence[Example] =
     else:
         found = bench.load_model(str(place))
     return ModelExpert(found, bench.template, bench.max_new_tokens, rivals if open_answers else None)
+
+
+def confused(template: Template, answers: Rivals) -> Rivals:
+    """What stands against each label where nobody ranks: of two labels the other one; of more, what is said
+    in its place.
+
+    That is the answer of ``answers`` to the row itself where it is another label, else the label most often
+    said in place of this one on all rows (ties: the earlier label), else nothing.
+    """
+
+    def rivals(rows: Sequence[Example]) -> list[str | None]:
+        gold = [template.gold(row) for row in rows]
+        if len(template.labels) == 2:
+            first, second = template.labels
+            return [second if label == first else first for label in gold]
+        said = answers(rows)
+        usual = rivals_from_confusion(gold, said, template.labels)
+        return [
+            own if own in template.labels and own != label else usual.get(label)
+            for label, own in zip(gold, said, strict=True)
+        ]
+
+    return rivals
 
 
 def expert_name(bench: Workbench) -> str:

@@ -24,6 +24,7 @@ from kshot.pipeline.workbench import Workbench
 from kshot.runs import Listener, Run, silent
 
 Choose: TypeAlias = Literal["first", "stratified", "margin", "diverse"]
+Rows: TypeAlias = Path | tuple[Example, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +41,8 @@ class LearnJob:
 
     learning: Learning = field(default_factory=Learning)
     expert: str | None = None
-    expert_rows: Path | None = None
-    rows: Path | None = None
+    expert_rows: Rows | None = None
+    rows: Rows | None = None
     n: int | None = None
     choose: Choose = "stratified"
 
@@ -58,7 +59,7 @@ def learn_from_task(task: Task, out: Path, job: LearnJob, *, listener: Listener)
     try:
         learned = learn_pool(bench, rows, expert, out=out, learning=job.learning, listener=listener)
     finally:
-        close(bench)
+        close(bench, listener)
     return replace(learned, dropped=(*left_out, *learned.dropped))
 
 
@@ -96,9 +97,22 @@ def bench_of(task: Task) -> Workbench:
     return Workbench(task, Run(Path(tempfile.gettempdir()) / "kshot-none", listener=silent))
 
 
-def close(bench: Workbench) -> None:
-    """Ends what a workbench has opened: an endpoint's connections and its journal."""
+def rows_at(place: Rows, *, labelled: bool = True) -> tuple[Example, ...]:
+    """The rows of a file, or those at hand."""
+    return place if isinstance(place, tuple) else read_examples(place, labelled=labelled).examples
+
+
+def close(bench: Workbench, listener: Listener = silent) -> None:
+    """Ends what a workbench has opened, an endpoint's connections and its journal; tells what was spent."""
     llm = vars(bench).get("llm")
+    if isinstance(llm, Endpoint):
+        steps = llm.usage()
+        listener(
+            "spent",
+            calls=sum(one.calls for one in steps),
+            tokens=sum(one.prompt_tokens + one.completion_tokens for one in steps),
+            usd=sum(one.usd for one in steps),
+        )
     if llm is not None and hasattr(llm, "close"):
         llm.close()
 
@@ -110,15 +124,17 @@ def learning_parts(bench: Workbench, job: LearnJob) -> tuple[list[Example], Expe
         InputError: There is no row, all equal test rows, or the expert cannot be used.
     """
     learned_on: Sequence[Example] = ()
-    if job.expert_rows is not None:
-        learned_on = bench.unseen(read_examples(job.expert_rows).examples)
+    if isinstance(job.expert_rows, tuple):  # a data set's own train split: its test rows were kept out
+        learned_on = bench.without_test_rows(job.expert_rows)
+    elif job.expert_rows is not None:
+        learned_on = bench.unseen(rows_at(job.expert_rows))
     expert = open_expert(bench, job.expert or expert_name(bench), learned_on=learned_on)
     if job.rows is None:
         rows: Sequence[Example] = bench.labelled
     else:
-        rows = read_examples(job.rows, labelled=False).examples
+        rows = rows_at(job.rows, labelled=False)
     if not rows:
-        raise InputError(f"{job.rows}: there is no row to learn from")
+        raise InputError(f"{bench.settings.name}: there is no row to learn from")
     free = bench.without_test_rows(rows)
     kept_texts = {row.prompt for row in free}
     left_out = [(row.prompt, "equals a test row") for row in rows if row.prompt not in kept_texts]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ from kshot.errors import InputError
 from kshot.models.base import LanguageModel
 
 if TYPE_CHECKING:
-    from kshot.models.endpoint import Budget, Endpoint
+    from kshot.models.endpoint import Budget, Endpoint, StepUsage
     from kshot.models.journal import Journal
     from kshot.pipeline.workbench import Workbench
 
@@ -114,3 +116,20 @@ def llm_identity(bench: Workbench) -> str:
     """What answers of the LLM depend on, without opening it."""
     named = bench.settings.knowledge.llm
     return bench.base_identity if named is None else f"{named.base_url} {named.model}"
+
+
+def llm_usage(bench: Workbench) -> tuple[StepUsage, ...]:
+    """What the endpoint was asked by this process, by step; nothing where none was opened."""
+    usage = getattr(vars(bench).get("llm"), "usage", None)
+    return usage() if usage is not None else ()
+
+
+@contextmanager
+def closing_llm(bench: Workbench) -> Iterator[None]:
+    """Ends an endpoint's connections, and its journal, at the end, where one was opened."""
+    try:
+        yield
+    finally:
+        close = getattr(vars(bench).get("llm"), "close", None)
+        if close is not None:
+            close()

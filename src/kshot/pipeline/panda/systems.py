@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from kshot.data.example import Conversation, Example
 from kshot.methods.panda.controls import IrrelevantRetriever, shuffled
 from kshot.methods.panda.pool import InsightPool
 from kshot.methods.panda.retrieve import Retrieval, Retriever
-from kshot.methods.panda.seams import Retrieve, Setting
+from kshot.methods.panda.seams import Retrieve, Retrieved, Setting
 from kshot.models.base import System
 from kshot.pipeline.panda.expert import expert_name, open_expert
 from kshot.pipeline.panda.learn_pool import Learning, learn_pool, prompts_of, style_of
@@ -37,14 +38,31 @@ def panda_system(bench: Workbench, shots: Sequence[Example], artifact: Path, *, 
         found = retrieve(row)
         return prompts.query(row, insights=[one.insight for one in found.chosen], setting=setting)
 
-    note = f"{dish.note}; {min(bench.settings.panda.k, len(pool))} of {len(pool)} insights"
-    note += f", expert: {pool.header.expert.kind if pool.header.expert else 'unknown'}"
-    return System(dish.name, "panda", bench.llm, prompt, size_bytes=folder_bytes(artifact), note=note)
+    note = dish.note
+    if dish.control != "empty":
+        note += f"; {min(bench.settings.panda.k, len(pool))} of {len(pool)} insights"
+        note += f", expert: {pool.header.expert.kind if pool.header.expert else 'unknown'}"
+    found = System(dish.name, "panda", bench.llm, prompt, size_bytes=folder_bytes(artifact), note=note)
+    # each dish is charged as if it had learned the pool alone; raw preferences need no explanation
+    return (
+        found
+        if dish.render == "preference" or dish.control == "empty"
+        else replace(found, built_with=learning_cost(pool))
+    )
+
+
+def learning_cost(pool: InsightPool) -> tuple[int, int, float]:
+    """Calls, tokens and USD that the explanations of a pool took."""
+    spent = [one.spent for one in pool]
+    tokens = sum(one.prompt_tokens + one.completion_tokens for one in spent)
+    return sum(one.calls for one in spent), tokens, sum(one.usd for one in spent)
 
 
 def retriever(bench: Workbench, pool: InsightPool, dish: Dish) -> Retrieve:
     """What finds the insights of a dish."""
     settings = bench.settings.panda
+    if dish.control == "empty":
+        return lambda row: Retrieved()
     if dish.control == "shuffled" and len(pool) > 1:
         pool = InsightPool(shuffled(pool.insights, seed=bench.settings.examples.seed), pool.header)
     options = Retrieval(k=settings.k, floor=settings.floor)

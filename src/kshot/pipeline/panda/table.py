@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from kshot.methods.panda.seams import Render
 
-Control: TypeAlias = Literal["none", "shuffled", "irrelevant", "corrupted"]
+Control: TypeAlias = Literal["none", "empty", "shuffled", "irrelevant", "corrupted"]
 REAL: Final = "panda: insights"
 
 
@@ -35,6 +35,7 @@ DISHES: tuple[Dish, ...] = (
     Dish(REAL, "insight", "the nearest insights in the prompt: text and explanation"),
     Dish("panda: preferences", "preference", "the nearest rows with the expert's answers, no explanation"),
     Dish("panda: insights and preferences", "both", "text, the expert's answer and the explanation"),
+    Dish("panda: no insights", "insight", "control: the same prompt without insights", "empty"),
     Dish("panda: shuffled insights", "insight", "control: each text with another's explanation", "shuffled"),
     Dish(
         "panda: irrelevant insights",

@@ -34,7 +34,7 @@ def panda_page(report: PandaReport) -> str:
     texts = scripts(_SCRIPTS)
     drawn = panda_figures(report)
     sections: dict[str, list[dict[str, Any]]] = {}
-    for part in _views(panda_tables(report)):
+    for part in table_views(panda_tables(report)):
         sections.setdefault(part["key"], []).append(part)
     context = {
         "report": report, "sections": sections, "plots": drawn, "policy": policy(texts), "terms": TERMS,
@@ -47,7 +47,7 @@ def panda_page(report: PandaReport) -> str:
     return environment(Scale()).get_template("panda/page.html.j2").render(context)
 
 
-def _views(tables: Iterable[PandaTable]) -> Iterable[dict[str, Any]]:
+def table_views(tables: Iterable[PandaTable]) -> Iterable[dict[str, Any]]:
     """Tables as the template wants them: each cell with the class of its column, pictures numbered."""
     ablations = 0
     for place, table in enumerate(tables):
