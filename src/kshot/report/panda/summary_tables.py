@@ -64,8 +64,8 @@ def means_table(summary: PandaSummary, scale: Scale) -> PandaTable:
     header = ("system", "tasks", f"mean {summary.metric or 'score'}", f"mean against {summary.reference}",
               "better / worse on", "mean macro-F1", "mean accuracy", "invalid")  # fmt: skip
     lead = (
-        "The plain mean over tasks, each task counting the same. Means over different numbers of tasks cannot "
-        "be compared. Better and worse are counted after Holm's correction over the whole summary."
+        "The plain mean over tasks, each counting the same. Means over different numbers of tasks cannot be "
+        "compared. Better and worse are counted after Holm's correction over the whole summary."
     )
     return PandaTable("means", "Means over tasks", lead, header, rows, frozenset({4}))
 
@@ -150,8 +150,8 @@ def task_table(task: TaskLine, summary: PandaSummary, scale: Scale) -> PandaTabl
         p_value(one.p), p_value(one.p_holm), one.verdict,
     ) for one in cells]  # fmt: skip
     header = ("system", "what", f"{task.metric}, 95 % interval", "macro-F1, 95 % interval",
-              f"{task.official or 'official score'}, 95 % interval", "accuracy, 95 % interval", "invalid", "n",
-              f"against {summary.reference}", "95 % interval", "p", "p (Holm)", "verdict")  # fmt: skip
+              f"{task.official or 'official score'}, 95 % interval", "accuracy, 95 % interval", "invalid",
+              "n", f"against {summary.reference}", "95 % interval", "p", "p (Holm)", "verdict")  # fmt: skip
     drop = {3} if task.metric == "macro_f1" else set()
     drop |= set() if task.official and task.official != task.metric else {4}
     kept = [at for at in range(len(header)) if at not in drop]
