@@ -12,7 +12,14 @@ from kshot.agents.base import Environment
 from kshot.agents.explanations import EpisodePrompts
 from kshot.agents.learning import Trajectory, lessons_of, refused_because, replayed
 from kshot.errors import InputError
-from kshot.methods.panda.learn import Lesson, NotLearned, learn, learning_template, planned_insight
+from kshot.methods.panda.learn import (
+    MOST_TOKENS,
+    Lesson,
+    NotLearned,
+    learn,
+    learning_template,
+    planned_insight,
+)
 from kshot.methods.panda.pool import InsightPool, PoolHeader, PoolWriter
 from kshot.methods.panda.records import ExpertFacts, Heuristic
 from kshot.methods.panda.seams import Ask, Render
@@ -165,7 +172,8 @@ def _completed(header: PoolHeader, model: LanguageModel | None, learning: Episod
     from dataclasses import replace
 
     explained = learning.render != "preference"
-    decoding: dict[str, Any] = {"temperature": 0, "max_tokens": 150, "stop": ["\n"]} if explained else {}
+    limits = {"temperature": 0, "max_tokens": MOST_TOKENS, "stop": ["\n"]}
+    decoding: dict[str, Any] = limits if explained else {}
     return replace(
         header,
         kind="agent",

@@ -84,6 +84,7 @@ def run_episodes(
             thread.join()
 
 
+@final
 class _Crew:
     """What the threads share."""
 

@@ -116,14 +116,13 @@ def _of_task(
     place: Path,
     listen: Listener,
 ) -> tuple[tuple[Example, ...], EmbeddedPool, DataSection, int]:
-    from kshot.cli.places import task_path
-    from kshot.data.task import Task
+    from kshot.cli.places import load_task
     from kshot.pipeline.choose_data import data_embedder
     from kshot.pipeline.open_pool import pool_of
     from kshot.pipeline.workbench import Workbench
     from kshot.runs import Run
 
-    task = Task.load(task_path(name), k=k, seed=seed)
+    task = load_task(name, k=k, seed=seed)
     encoder = data_embedder(Workbench(task, Run(place, listener=listen)), embedder)
     text = task.settings.data.text if text == "auto" else text
     found = pool_of(task, encoder, folder=place, text=cast("TextChoice", text), listener=listen)

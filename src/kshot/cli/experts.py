@@ -54,9 +54,8 @@ def _chosen(
     out: Path | None,
 ) -> ExpertChoice:
     """What the task's shots choose; written to ``out`` where that is given."""
-    from kshot.cli.places import check_place, task_path
+    from kshot.cli.places import check_place, load_task
     from kshot.cli.progress import listener
-    from kshot.data.task import Task
     from kshot.errors import RunError
     from kshot.pipeline.choose_experts import asked, choose_experts
     from kshot.pipeline.workbench import Workbench
@@ -64,7 +63,7 @@ def _chosen(
 
     if out is not None:
         check_place(out)
-    loaded = Task.load(task_path(task), k=draw[0], seed=draw[1])
+    loaded = load_task(task, k=draw[0], seed=draw[1])
     settings = asked(loaded.settings.experts, changes)
     with listener() as listen:
         scored = Run(run or Path("runs") / slug(loaded.name), listener=listen)

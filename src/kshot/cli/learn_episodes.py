@@ -70,10 +70,9 @@ def _header(given: dict[str, Any]) -> Any:
     """What is known of a pool before it is learnt; the task is set by who learns."""
     from kshot.methods.panda.pool import PoolHeader
 
-    place = {
-        "base_url": given.get("llm"),
-        "model": given.get("llm_model"),
-        "api_key_env": given.get("api_key_env"),
-    }
+    llm = str(given.get("llm") or "")
+    place = {"model": llm}  # a local model: its folder or hub id
+    if llm.startswith(("http://", "https://")):
+        place = {"base_url": llm, "model": given.get("llm_model"), "api_key_env": given.get("api_key_env")}
     endpoint = {name: value for name, value in place.items() if value}
     return PoolHeader(PREFIX, "agent", endpoint=endpoint if given.get("render") != "preference" else {})

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from kshot.cli import panda_options as asked
-from kshot.cli.panda_given import guide_text, job_of, llm_of, render_of, task_of
+from kshot.cli.panda_given import guide_text, llm_of, render_of, tasks_of
+from kshot.cli.panda_tables import ablate_named
 
 if TYPE_CHECKING:
     from kshot.data.task import Task
@@ -40,6 +41,7 @@ def learn(
     min_probability: asked.MinProbability = 0.0,
     min_margin: asked.MinMargin = 0.0,
     prompts: asked.Prompts = None,
+    embedder: asked.TaskEmbedder = None,
     llm: asked.Llm = None,
     llm_model: asked.LlmModel = None,
     api_key_env: asked.ApiKeyEnv = None,
@@ -136,7 +138,7 @@ def _asking(given: dict[str, Any]) -> Asking:
 
 @app.command()
 def ablate(
-    task: asked.TaskFile,
+    tasks: asked.TaskFiles,
     out: asked.ReportOut,
     questions: asked.Questions = None,
     conditions: asked.Conditions = None,
@@ -154,6 +156,7 @@ def ablate(
     min_probability: asked.MinProbability = 0.0,
     min_margin: asked.MinMargin = 0.0,
     prompts: asked.Prompts = None,
+    embedder: asked.TaskEmbedder = None,
     llm: asked.Llm = None,
     llm_model: asked.LlmModel = None,
     api_key_env: asked.ApiKeyEnv = None,
@@ -164,11 +167,15 @@ def ablate(
     tokens: asked.MaxTokens = None,
     usd: asked.MaxUsd = None,
     limit: asked.Limit = None,
+    metric: asked.Metric = None,
     simulated: asked.Simulated = False,
     as_json: asked.AsJson = False,
 ) -> None:
-    """Judge insights on test rows beside controls, baselines and the expert; answer the paper's questions."""
-    _ablate(locals() | {"render": "both"})
+    """Judge insights on test rows beside controls, baselines and the expert; answer the paper's questions.
+
+    Several tasks, or tweeteval:FOLDER, give a report each and a summary of all.
+    """
+    ablate_named(locals() | {"render": "both"})
 
 
 @app.command()
@@ -208,7 +215,13 @@ def _learn(given: dict[str, Any]) -> None:
     from kshot.cli.progress import listener
     from kshot.pipeline.panda.learn_job import learn_from_task
 
-    loaded, job = task_of(given), job_of(given)
+    found = tasks_of(given, [given["task"]])
+    if len(found) > 1:
+        from kshot.errors import InputError
+
+        names = ", ".join(one.task.name for one in found)
+        raise InputError(f"{given['task']}: there are {len(found)} tasks ({names}); learn one at a time")
+    loaded, job = found[0].task, found[0].learning
     if given["dry_run"]:
         _estimate(loaded, job, as_json=given["as_json"])
         return
@@ -232,33 +245,6 @@ def _learn(given: dict[str, Any]) -> None:
         tokens_used = step.prompt_tokens + step.completion_tokens
         spent = f"{step.calls} requests, {step.cached} from the journal, {tokens_used} tokens"
         print(f"{step.step}: {spent}, ${step.usd:.4f}, {step.failed} failed")
-
-
-def _ablate(given: dict[str, Any]) -> None:
-    if given["task"].startswith("scienceworld:"):
-        from kshot.errors import InputError
-
-        raise InputError("for interactive tasks, `kshot panda act --compare` plays with insights and without")
-    from kshot.cli.progress import listener
-    from kshot.pipeline.panda.ablate_job import PAPER, ablate_task
-    from kshot.pipeline.panda.ablations import QUESTIONS
-    from kshot.pipeline.panda.conditions import NAMES
-    from kshot.pipeline.panda.evaluation import Evaluation
-
-    chosen, others = tuple(given["questions"] or PAPER), given["others"] or ()
-    asked_for = Evaluation(
-        names=tuple(given["conditions"] or NAMES),
-        questions=QUESTIONS if "all" in chosen else () if "none" in chosen else chosen,
-        pools={folder.name: folder for folder in others},
-        irrelevant=others[0] if others else None,
-        most=given["limit"],
-        simulated=given["simulated"],
-    )
-    with listener() as listen:
-        _, paths = ablate_task(task_of(given), given["out"], job_of(given), asked_for, listener=listen)
-    print((paths.json if given["as_json"] else paths.markdown).read_text(encoding="utf-8"))
-    if not given["as_json"]:
-        print(f"report: {paths.html}")
 
 
 def _estimate(task: Task, job: LearnJob, *, as_json: bool) -> None:

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kshot.data.example import Example
     from kshot.data.task import Task
-    from kshot.data.taskfile.settings import EndpointSection
+    from kshot.data.taskfile.settings import EndpointSection, PandaSection
     from kshot.pipeline.panda.learn_job import LearnJob
+    from kshot.pipeline.panda.tables import TableTask
 
 
 def render_of(name: str) -> Any:
@@ -65,13 +69,54 @@ def llm_of(given: dict[str, Any]) -> EndpointSection | str:
     )
 
 
-def task_of(given: dict[str, Any]) -> Task:
-    """The task with the options in the places of its settings."""
-    from kshot.cli.places import task_path
-    from kshot.data.task import Task
+def tasks_of(given: dict[str, Any], names: Sequence[str]) -> list[TableTask]:
+    """Each named task with what is learned from it; ``tweeteval:FOLDER`` is all tasks there.
 
-    loaded = Task.load(task_path(given["task"]), k=given["shots"], seed=given["seed"])
-    sections: dict[str, dict[str, Any]] = {}
+    Of TweetEval, an expert ``head`` learns on the train split, and ``--n`` draws from it.
+
+    Raises:
+        InputError: A task cannot be read, or ``--rows`` or ``--expert-rows`` stand with several tasks.
+    """
+    from kshot.cli.places import load_task
+    from kshot.data.tweeteval import PREFIX, read_tweeteval, tweeteval_task, tweeteval_tasks
+    from kshot.errors import InputError
+    from kshot.pipeline.panda.tables import TableTask
+
+    metric = one_of(given.get("metric") or "macro_f1", "--metric", ("macro_f1", "official"))
+    found = []
+    for name in names:
+        if not name.startswith(PREFIX):
+            if given.get("metric"):
+                raise InputError(f"--metric: {name} is none of TweetEval; its task file names the metric")
+            task = load_task(name, k=given["shots"], seed=given["seed"])
+            learning = job_of(given, panda=task.settings.panda)
+            found.append(TableTask(task=with_options(task, given), learning=learning))
+            continue
+        for place in tweeteval_tasks(name):
+            rows = read_tweeteval(*place)
+            task = tweeteval_task(rows, k=given["shots"], seed=given["seed"], metric=metric)
+            learning = job_of(given, panda=task.settings.panda, train=rows.train)
+            found.append(TableTask(task=with_options(task, given), learning=learning, official=rows.official))
+    _check_rows(given, found)
+    return found
+
+
+def _check_rows(given: dict[str, Any], found: Sequence[TableTask]) -> None:
+    from kshot.errors import InputError
+
+    option = next((name for name in ("rows", "expert_rows") if given[name] is not None), None)
+    if len(found) > 1 and option is not None:
+        raise InputError(
+            f"--{option.replace('_', '-')}: a file of one task's rows, and there are {len(found)} tasks; "
+            "run them one by one"
+        )
+
+
+def with_options(loaded: Task, given: dict[str, Any]) -> Task:
+    """The task with the options in the places of its settings."""
+    sections: dict[str, dict[str, Any] | str] = {}
+    if place := given.get("embedder"):
+        sections["embedder"] = str(Path(place).absolute()) if Path(place).exists() else place
     if given["llm"]:
         found = llm_of(given)
         if isinstance(found, str):
@@ -87,26 +132,31 @@ def task_of(given: dict[str, Any]) -> Task:
     return loaded.with_sections(**sections) if sections else loaded
 
 
-def job_of(given: dict[str, Any]) -> LearnJob:
-    """What to learn, with the task file's ways where an option is not given."""
+def job_of(
+    given: dict[str, Any], *, panda: PandaSection, train: tuple[Example, ...] | None = None
+) -> LearnJob:
+    """What to learn, with the task file's ways (its section ``panda``) where an option is not given.
+
+    ``train``: a data set's train split, for an expert ``head`` and for ``--n`` where no files are given.
+    """
     from kshot.pipeline.panda.learn_job import LearnJob
     from kshot.pipeline.panda.learn_pool import Learning
 
     heuristics = ("top1", "top2", "top3", "far", "last")
     rules = ("keep", "flag", "drop", "gold_first")
     learning = Learning(
-        heuristic=one_of(given["heuristic"] or "top2", "--heuristic", heuristics),
+        heuristic=one_of(given["heuristic"] or panda.heuristic, "--heuristic", heuristics),
         ask=one_of(given["ask"], "--ask", ("reason", "reason_without_answer", "strategy")),
         render=render_of(given["render"]),
-        gold=one_of(given["gold"] or "flag", "--gold", rules),
+        gold=one_of(given["gold"] or panda.gold, "--gold", rules),
         min_probability=given["min_probability"],
         min_margin=given["min_margin"],
     )
     return LearnJob(
         learning=learning,
         expert=given["expert"],
-        expert_rows=given["expert_rows"],
-        rows=given["rows"],
+        expert_rows=given["expert_rows"] or (train if given["expert"] == "head" else None),
+        rows=given["rows"] or (train if given["n"] is not None else None),
         n=given["n"],
         choose=one_of(given["choose"], "--choose", ("stratified", "first", "margin", "diverse")),
     )

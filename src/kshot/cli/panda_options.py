@@ -9,7 +9,16 @@ import typer
 
 TaskFile = Annotated[
     str,
-    typer.Argument(metavar="TASK", help="A task file, miniature:NAME, or scienceworld:TASK."),
+    typer.Argument(
+        metavar="TASK", help="A task file, miniature:NAME, tweeteval:FOLDER/TASK, or scienceworld:TASK."
+    ),
+]
+TaskFiles = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="TASK...",
+        help="Task files, miniature:NAME, tweeteval:FOLDER/TASK; tweeteval:FOLDER is all tasks there.",
+    ),
 ]
 Pool = Annotated[Path, typer.Argument(metavar="POOL", help="An insight pool, as `panda learn` writes it.")]
 Out = Annotated[Path, typer.Option(help="The pool's folder; a pool of the same task is gone on with.")]
@@ -24,10 +33,18 @@ Expert = Annotated[
     ),
 ]
 ExpertRows = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Labelled rows that `--expert head` learns on.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Labelled rows that `--expert head` learns on; default: the shots; of TweetEval, train.",
+    ),
 ]
 Rows = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Rows to learn from, labelled or not; default: the shots.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Rows to learn from, labelled or not; default: the shots; of TweetEval with --n, train.",
+    ),
 ]
 Most = Annotated[int | None, typer.Option("--n", help="How many of these rows; default: all.", min=1)]
 Choose = Annotated[str, typer.Option(help="Which: stratified, first, margin or diverse.")]
@@ -66,6 +83,12 @@ TokenBudget = Annotated[int | None, typer.Option(help="Tokens of all insights in
 Render = Annotated[str, typer.Option(help="What is shown: insight, preference or both.")]
 Reasoning = Annotated[bool, typer.Option("--reasoning", help="Ask for reasoning before the answer.")]
 ShotsFile = Annotated[Path | None, typer.Option("--shots", help="Labelled rows: few-shot, the first 3.")]
+TaskEmbedder = Annotated[
+    str | None, typer.Option("--embedder", help="hashing, a folder or a hub id; default: the task's.")
+]
+Metric = Annotated[
+    str | None, typer.Option(help="Of TweetEval: macro_f1 (default) or official, each task's own.")
+]
 Embedder = Annotated[str | None, typer.Option(help="hashing, a folder or a hub id; default: the pool's.")]
 Guide = Annotated[Path | None, typer.Option(metavar="FILE", help="A guide that `panda distil` wrote.")]
 Show = Annotated[bool, typer.Option("--show", help="Print the insights that stood in the prompt.")]

@@ -93,7 +93,7 @@ def deduplicate(
     overlap: Annotated[float, typer.Option(help="ROUGE-L F above which two insights are the same.")] = 0.7,
     as_json: asked.AsJson = False,
 ) -> None:
-    """Write a new pool without repeats of key and near-duplicates of insight."""
+    """Write a new pool without insights that say the same as an earlier one, for the same answer."""
     from kshot.methods.panda.pool import InsightPool, deduplicate
 
     _save(deduplicate(InsightPool.load(pool), overlap=overlap), out, as_json=as_json)
@@ -143,11 +143,15 @@ def import_(
     expert_file: Annotated[
         Path | None, typer.Option(help="The release's file of texts and preferences, joined on text.")
     ] = None,
+    task: Annotated[str, typer.Option(help="The pool's task; default: as the file says.")] = "",
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", help="A class by name, in the order of the indices.")
+    ] = None,
 ) -> None:
     """Write a pool from a file of PANDA's release, of either format."""
     from kshot.methods.panda.pool import InsightPool
 
-    found = InsightPool.import_released(file, expert_file=expert_file)
+    found = InsightPool.import_released(file, expert_file=expert_file, task=task, labels=labels or ())
     found.save(out)
     print(f"{len(found)} insights in {out}")
 

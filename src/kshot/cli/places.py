@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kshot.data.task import Task
 
 
 def check_place(out: Path, *, option: str = "--out") -> None:
@@ -18,6 +22,22 @@ def check_place(out: Path, *, option: str = "--out") -> None:
             raise InputError(f"{out.parent}: this is a file, and no folder; choose another {option}")
     except OSError as error:
         raise InputError(f"{option}: no file can be called {str(out)!r} ({error.strerror})") from None
+
+
+def load_task(task: str, *, k: int | None = None, seed: int | None = None) -> Task:
+    """The task of a task file, of ``miniature:NAME``, or of ``tweeteval:FOLDER/TASK``."""
+    from kshot.data.task import Task
+    from kshot.errors import InputError
+
+    if not task.startswith("tweeteval:"):
+        return Task.load(task_path(task), k=k, seed=seed)
+    from kshot.data.tweeteval import read_tweeteval, tweeteval_task, tweeteval_tasks
+
+    found = tweeteval_tasks(task)
+    if len(found) > 1:
+        names = ", ".join(name for _, name in found)
+        raise InputError(f"{task}: there are {len(found)} tasks ({names}); give tweeteval:FOLDER/TASK")
+    return tweeteval_task(read_tweeteval(*found[0]), k=k, seed=seed)
 
 
 def task_path(task: str) -> Path:

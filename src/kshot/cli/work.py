@@ -9,12 +9,15 @@ from typing import Annotated
 
 import typer
 
-from kshot.cli.places import check_place, task_path
+from kshot.cli.places import check_place, load_task
 
 
 def run(
     task: Annotated[
-        str, typer.Argument(help="A task file, or miniature:NAME (single, mixed, hard, notes, echo).")
+        str,
+        typer.Argument(
+            help="A task file, miniature:NAME (single, mixed, hard, notes, echo), or tweeteval:FOLDER/TASK."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="The run folder; default: runs/NAME.")] = None,
     k: Annotated[int | None, typer.Option(help="How many shots to draw; overrides the task file.")] = None,
@@ -27,11 +30,10 @@ def run(
 ) -> None:
     """Build every system that the task allows, judge each on held-out rows, write the report."""
     from kshot.cli.progress import listener
-    from kshot.data.task import Task
     from kshot.pipeline.run import dry, run_task
     from kshot.runs import slug
 
-    loaded = Task.load(task_path(task), k=k, seed=seed)
+    loaded = load_task(task, k=k, seed=seed)
     if ablate:
         loaded = loaded.with_systems((*(loaded.settings.systems or ("standard",)), "ablations"))
     folder = out or Path("runs") / slug(loaded.name)

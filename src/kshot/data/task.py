@@ -106,8 +106,8 @@ class Task:
         """The same task with other systems to compare."""
         return replace(self, settings=self.settings.with_systems(names))
 
-    def with_sections(self, **sections: Mapping[str, Any]) -> Task:
-        """The same rows with other settings of whole sections, such as ``panda={"k": 3}``."""
+    def with_sections(self, **sections: Mapping[str, Any] | str) -> Task:
+        """The same rows with other settings, such as ``panda={"k": 3}`` or ``embedder="hashing"``."""
         return replace(self, settings=self.settings.with_sections(**sections))
 
     def splits(self) -> tuple[Split, ...]:

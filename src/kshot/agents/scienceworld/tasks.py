@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 
 from kshot.errors import InputError
+from kshot.methods.panda.pool import released_variations
 
 TASKS: tuple[str, ...] = (
     "boil", "change-the-state-of-matter-of", "chemistry-mix", "chemistry-mix-paint-secondary-color",
@@ -21,7 +22,7 @@ TASKS: tuple[str, ...] = (
 )  # fmt: skip
 PAPER_TASKS = (0, 1, 2, 4, 6, 7, 10, 11, 12, 13, 15, 16, 17, 18, 21, 23, 24, 25, 28, 29)
 _HALVED = frozenset({29})  # the release halves the train split of this task
-TRAIN_SEED, TEST_SEED = 2024, 1
+TEST_SEED = 1
 
 
 def task_named(task: str | int) -> tuple[int, str]:
@@ -49,16 +50,15 @@ def task_named(task: str | int) -> tuple[int, str]:
 def learning_order(task: str | int, train: Sequence[int], *, most: int = 50) -> tuple[int, ...]:
     """The train variations that the released pools learnt from, in their order.
 
-    Source: released pools: ``random.seed(2024)``, then a sample of at most 50 positions of the train split.
-    The release halves the train split of task 29 (use thermometer) first.
+    Source: as ``released_variations``, over the positions of the train split. The release halves that of
+    task 29 (use thermometer) first.
 
     >>> learning_order(6, range(150))[:3]
     (120, 46, 77)
     """
     number, _ = task_named(task)
     usable = list(train)[: len(train) // 2] if number in _HALVED else list(train)
-    places = random.Random(TRAIN_SEED).sample(range(len(usable)), min(most, len(usable)))
-    return tuple(usable[place] for place in places)
+    return tuple(usable[place] for place in released_variations(len(usable), most=most))
 
 
 def evaluation_order(test: Sequence[int], *, most: int = 10) -> tuple[int, ...]:

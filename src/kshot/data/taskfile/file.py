@@ -146,15 +146,15 @@ class TaskFile(Section):
         data = self.model_dump(exclude_unset=True) | {"systems": names}
         return _checked(data, self._tree, self._path)
 
-    def with_sections(self, **sections: Mapping[str, Any]) -> TaskFile:
-        """The same settings with values of whole sections replaced, as a command line may ask for.
+    def with_sections(self, **sections: Mapping[str, Any] | str) -> TaskFile:
+        """The same settings with values of sections, or single values, replaced, as a command line may ask.
 
         Raises:
             TaskError: A value is out of range.
         """
         data = self.model_dump(exclude_unset=True)
         for name, values in sections.items():
-            data[name] = data.get(name, {}) | dict(values)
+            data[name] = values if isinstance(values, str) else data.get(name, {}) | dict(values)
         return _checked(data, self._tree, self._path)
 
     def with_labels(self, labels: tuple[str, ...]) -> TaskFile:

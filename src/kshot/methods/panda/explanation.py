@@ -8,12 +8,13 @@ from kshot.data.example import normalised
 from kshot.errors import MetricError
 from kshot.measure.metrics import extract_label
 from kshot.methods.panda.pairs import Pair
+from kshot.methods.panda.pool import approximate_tokens
 
 _END = r"[.!?…][\"'”’)\]*]*(?=\s|$)|[。！？][」』”’）]*"
 _ABBREVIATION = re.compile(r"(?i)\b(?:e\.g|i\.e|vs|etc|mr|mrs|ms|dr|prof|approx)\.$")
 _AGAINST = r"(?:than|over|unlike|beside|besides)\W+(?:(?:the|a|an|label|option|answer)\W+)*"
 _NO_INDEX = "-987654321"  # a label that is a number: then the parser reads no index, whose order is not known
-_TOKENS_PER_WORD = 4 / 3
+_NEARLY = 0.8  # of the limit: the count is an estimate
 
 
 def whole_sentences(text: str) -> str:
@@ -71,7 +72,7 @@ def unusable(text: str, pair: Pair, *, limit: int = 0) -> str:
             "Your explanation announces reasons and gives none. Give them in one paragraph, without a list."
         )
     whole = whole_sentences(text)
-    probably_cut = limit and len(text.split()) * _TOKENS_PER_WORD >= 0.8 * limit
+    probably_cut = limit and approximate_tokens(text) >= _NEARLY * limit
     named = _named(last_sentence(whole if probably_cut and whole else text), pair)
     if named is None or named == pair.preferred.shown:
         return ""

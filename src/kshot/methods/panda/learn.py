@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TypeAlias
 
 from kshot.data.example import Example, normalised
 from kshot.errors import DataError
 from kshot.methods.panda.explanation import unusable, whole_sentences, without_opening
 from kshot.methods.panda.pairs import Pair, pair_of
+from kshot.methods.panda.pool.header import now
 from kshot.methods.panda.records import OBSERVATION, Heuristic, Insight, Preference, Spent
 from kshot.methods.panda.seams import Ask, Prompts, Render
 from kshot.models.asking import Check, Decoding, Question, asked
@@ -178,7 +178,7 @@ def learn(
             yield NotLearned(lesson.position, reason)
         elif model is None or render == "preference":
             makers[plan.id] = lesson.position
-            yield replace(plan, created=_now())
+            yield replace(plan, created=now())
         else:
             makers[plan.id] = lesson.position
             plans.append((lesson, plan))
@@ -253,9 +253,6 @@ def _outcome(reply: Reply, plan: Insight, pair: Pair) -> Outcome:
         finish_reason=reply.finish_reason,
         flags=tuple(flags),
         spent=spent,
-        created=_now(),
+        created=now(),
     )
 
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

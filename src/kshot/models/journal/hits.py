@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import TypeAlias, final
 
 from kshot.models.journal.call import Call
 
 Counts: TypeAlias = dict[tuple[str, str], tuple[int, float]]
 
 
+@final
 class Hits:
     """Counted in memory by step and model, written with the next transaction.
 

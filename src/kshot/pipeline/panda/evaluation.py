@@ -14,8 +14,8 @@ from kshot.data.example import Example
 from kshot.data.task import Task
 from kshot.errors import InputError
 from kshot.measure.metrics import evaluate
-from kshot.methods.panda.guide import Guide, distil, word_tokens
-from kshot.methods.panda.pool import InsightPool
+from kshot.methods.panda.guide import Guide, distil
+from kshot.methods.panda.pool import InsightPool, approximate_tokens
 from kshot.methods.panda.records import Heuristic
 from kshot.methods.panda.retrieve import Retrieval
 from kshot.methods.panda.seams import Ask, Setting
@@ -197,7 +197,7 @@ def guide_facts(guide: Guide) -> GuideFacts:
     """
     return GuideFacts(
         text=guide.text,
-        tokens=word_tokens(guide.text),
+        tokens=approximate_tokens(guide.text),
         rules=tuple(
             RuleRow(
                 text=one.text, support=len(one.support), ids=one.support, conflict="; ".join(one.conflicts)

@@ -12,10 +12,17 @@ from kshot.data.example import Example
 from kshot.data.taskfile.settings import EndpointSection
 from kshot.errors import InputError
 from kshot.methods.panda.filters import GoldRule, filter_preferences
-from kshot.methods.panda.learn import Lesson, NotLearned, learn, learning_template, planned_insight
+from kshot.methods.panda.learn import (
+    MOST_TOKENS,
+    Lesson,
+    NotLearned,
+    learn,
+    learning_template,
+    planned_insight,
+)
 from kshot.methods.panda.pairs import reversed_preference
-from kshot.methods.panda.pool import InsightPool, PoolHeader, PoolWriter
-from kshot.methods.panda.prompts import open_prompts
+from kshot.methods.panda.pool import InsightPool, PoolHeader, PoolWriter, encoder_facts
+from kshot.methods.panda.prompts import Style, open_prompts
 from kshot.methods.panda.records import Heuristic, Insight, Preference
 from kshot.methods.panda.seams import Ask, Prompts, Render
 from kshot.models.base import LanguageModel
@@ -71,7 +78,7 @@ def prompts_of(bench: Workbench) -> Prompts:
     return open_prompts(bench.template, style=style_of(bench))
 
 
-def style_of(bench: Workbench) -> Any:
+def style_of(bench: Workbench) -> Style:
     """``standard`` or ``bare``."""
     asked = bench.settings.panda.prompts
     if asked == "auto":
@@ -174,13 +181,14 @@ def header_of(bench: Workbench, expert: Expert, learning: Learning) -> PoolHeade
         kind=template.kind,
         instruction=template.instruction,
         labels=tuple(template.labels),
+        encoder=encoder_facts(bench.embedder),
         embedder=bench.embedder_path,
         template=learning_template(prompts_of(bench), learning.ask),
         prompts=style_of(bench),
         expert=expert.facts,
         model=bench.llm.id,
         endpoint=endpoint_facts(named) if named is not None else {"model": bench.base_path},
-        decoding={"temperature": 0, "max_tokens": 150},
+        decoding={"temperature": 0, "max_tokens": MOST_TOKENS},
     )
 
 

@@ -31,12 +31,19 @@ _GENERAL = "One LLM: a general claim needs three LLMs or more."
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """One task's evaluation, and where its report lies relative to the summary."""
+    """One task's evaluation.
+
+    Attributes:
+        official: The data set's own metric, where it has one beside the task's.
+        page: Where its report lies, relative to the summary.
+        before: Whose pool ``transfer`` took, where that is the task before.
+    """
 
     task: Task
     judged: Judged
     official: str = ""
     page: str = ""
+    before: str = ""
 
 
 def summarise(finished: Sequence[Finished], missing: Mapping[str, str]) -> PandaSummary:
@@ -223,14 +230,16 @@ def _ablations(finished: Sequence[Finished]) -> tuple[SummaryAblation, ...]:
 
 def _variant_cell(one: Finished, row: VariantOutcome, question: str) -> VariantCell:
     return VariantCell(
-        task=one.task.name, variant=_column(row, question), name=row.variant.name, value=row.value,
+        task=one.task.name, variant=_column(one, row, question), name=row.variant.name, value=row.value,
         interval=row.interval, n=len(row.answers), difference=row.difference,
         difference_interval=row.difference_interval, p=row.p,
     )  # fmt: skip
 
 
-def _column(row: VariantOutcome, question: str) -> str:
+def _column(one: Finished, row: VariantOutcome, question: str) -> str:
     """Words that mean the same for every task: pools have other sizes and neighbours there."""
+    if question == "transfer" and row.variant.pool is not None and row.variant.pool == one.before:
+        return "the pool of the task before"
     if question == "pool_size" and row.variant.size not in SIZES:
         return "the whole pool"
     return row.variant.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from kshot.runs import Listener, slug
 
 PAGE = "panda.html"
 _NOT_BEGUN = "not begun"
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,9 @@ def ablate_tasks(
         used_up = False
         try:
             judged = _judged(one, folders[name], asked, before, purse=purse)
-            finished.append(Finished(one.task, judged, one.official, f"{folders[name].name}/{PAGE}"))
+            other = before[0] if before and not asked.pools else ""
+            page = f"{folders[name].name}/{PAGE}"
+            finished.append(Finished(one.task, judged, one.official, page, other))
             del missing[name]
         except BudgetError as error:
             missing[name] = f"stopped by the budget: {error}"
@@ -119,7 +123,8 @@ def _folders(tasks: Sequence[TableTask], out: Path) -> dict[str, Path]:
     """
     folders: dict[str, Path] = {}
     for one in tasks:
-        name, folder = one.task.name, out / slug(one.task.name)
+        name = one.task.name
+        folder = out / (name if _PLAIN.fullmatch(name) else slug(name))
         taken = next((other for other, place in folders.items() if place == folder), None)
         if taken is not None:
             raise InputError(f"two tasks are called {taken!r} and {name!r}; their reports need two names")

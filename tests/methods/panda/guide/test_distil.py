@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kshot.errors import BudgetError, InputError
-from kshot.methods.panda.guide import Effort, Guide, distil, group_insights, word_tokens
+from kshot.methods.panda.guide import Effort, Guide, distil, group_insights
 from kshot.methods.panda.guide.rules import HEADING, Rule, fitting
+from kshot.methods.panda.pool import approximate_tokens
 from kshot.methods.panda.prompts import fields
 from kshot.methods.panda.records import Candidate, Counters, ExpertFacts, Insight, Preference
 from kshot.models.asking import Question
@@ -187,7 +188,7 @@ def test_equal_rules_become_one_and_one_for_a_pair_and_its_reverse_is_marked():
 @pytest.mark.parametrize("budget", [1, 20, 30, 33, 40, 400])
 def test_the_token_budget_is_never_exceeded(budget):
     guide = distil(condensing(), POOL, embedder=EMBEDDER, token_budget=budget)
-    assert word_tokens(guide.text) <= budget
+    assert approximate_tokens(guide.text) <= budget
     assert len(guide.rules) + len(guide.dropped) == 2
     assert all(f"token budget of {budget}" in each.reason for each in guide.dropped)
     assert all(f"- {rule.text}" in guide.text for rule in guide.rules)
@@ -200,12 +201,12 @@ def test_the_token_budget_is_never_exceeded(budget):
 def test_fitting_skips_what_does_not_fit_and_goes_on(lengths, budget):
     rules = [Rule("w " * (length - 1) + str(i), (str(i),)) for i, length in enumerate(lengths)]
     text, kept, dropped = fitting(rules, token_budget=budget)
-    assert word_tokens(text) <= budget
+    assert approximate_tokens(text) <= budget
     assert sorted([r.text for r in kept] + [d.what for d in dropped]) == sorted(r.text for r in rules)
     for gone in dropped:  # it really did not fit behind those that stand before it
         before = [r for r in kept if rules.index(r) < [r.text for r in rules].index(gone.what)]
         shown = "\n".join([HEADING, *(f"- {r.text}" for r in before), f"- {gone.what}"])
-        assert word_tokens(shown) > budget
+        assert approximate_tokens(shown) > budget
 
 
 def test_an_empty_pool_and_pools_that_lack_something():

@@ -2,6 +2,6 @@
 
 from kshot.methods.panda.guide.distil import Effort, distil
 from kshot.methods.panda.guide.groups import Group, group_insights
-from kshot.methods.panda.guide.rules import Dropped, Guide, Rule, word_tokens
+from kshot.methods.panda.guide.rules import Dropped, Guide, Rule
 
-__all__ = ["Dropped", "Effort", "Group", "Guide", "Rule", "distil", "group_insights", "word_tokens"]
+__all__ = ["Dropped", "Effort", "Group", "Guide", "Rule", "distil", "group_insights"]

@@ -15,7 +15,8 @@ from kshot.errors import BudgetError, InputError
 from kshot.methods.panda.guide.condense import AGAIN, checker, condense_prompt, rules_in
 from kshot.methods.panda.guide.groups import Group, group_insights
 from kshot.methods.panda.guide.merge import applied, merge_prompt, operations_in
-from kshot.methods.panda.guide.rules import Count, Dropped, Guide, Rule, fitting, ranked, word_tokens
+from kshot.methods.panda.guide.rules import Count, Dropped, Guide, Rule, fitting, ranked
+from kshot.methods.panda.pool import approximate_tokens
 from kshot.methods.panda.records import Counters, Insight, content_id
 from kshot.models.asking import Decoding, Question, asked
 from kshot.models.base import Embedder, LanguageModel, Reply
@@ -42,7 +43,7 @@ class Effort:
     most_words: int = 200
     rules_per_group: int = 3
     max_new_tokens: int = 1024
-    count: Count = word_tokens
+    count: Count = approximate_tokens
 
 
 DEFAULT = Effort()

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias, final
 
+from kshot.methods.panda.pool import approximate_tokens
 from kshot.methods.panda.records import Counters
 
 Count: TypeAlias = Callable[[str], int]
 NO_COUNTS = Counters()
 HEADING = "Rules for this task, drawn from an expert's decisions. The first ones rest on the most cases."
-
-
-def word_tokens(text: str) -> int:
-    """Tokens of a text, estimated without a tokenizer: four for three words, rounded up.
-
-    >>> word_tokens("one two three four")
-    6
-    """
-    return math.ceil(len(text.split()) * 4 / 3)
 
 
 @final
@@ -128,7 +119,7 @@ def ranked(rules: Sequence[Rule]) -> tuple[Rule, ...]:
 
 
 def fitting(
-    rules: Sequence[Rule], *, token_budget: int, count: Count = word_tokens
+    rules: Sequence[Rule], *, token_budget: int, count: Count = approximate_tokens
 ) -> tuple[str, tuple[Rule, ...], tuple[Dropped, ...]]:
     """The text within the budget, the rules in it, and those that do not fit: skipped, and on it goes.
 
