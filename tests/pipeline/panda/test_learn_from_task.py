@@ -154,39 +154,62 @@ def test_failed_rows_are_counted_and_never_filled(tmp_path: Path) -> None:
     assert sum(found.reasons.values()) == 1
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_killed_at_any_moment_and_resumed_it_is_the_same_pool(tmp_path: Path, seed: int) -> None:
+def task_file(folder: Path, base_url: str, *, count: int, concurrency: int) -> Path:
+    folder.mkdir()
+    lines = "".join(json.dumps(row.to_row()) + "\n" for row in rows(count))
+    (folder / "shots.jsonl").write_text(lines)
+    (folder / "task.yaml").write_text(
+        "version: 1\ntask: {name: moods, type: classification, labels: [calm, angry]}\n"
+        "examples: {path: shots.jsonl}\nfolds: {count: 2}\n"
+        f"knowledge: {{llm: {{base_url: '{base_url}', model: fake, concurrency: {concurrency}}}}}\n"
+    )
+    return folder / "task.yaml"
+
+
+def killed_and_resumed(tmp_path: Path, *, kills: int, count: int, concurrency: int, seed: int) -> None:
+    """Kills ``panda learn`` again and again, then lets it end; the pool is that of one undisturbed run."""
     with FakeServer(told, faults=Faults(latency=(0.02, 0.1), seed=seed)) as server:
-        whole = learn_from_task(task_at(server.base_url), tmp_path / "whole", LearnJob(), listener=silent)
+        task = task_file(tmp_path / "task", server.base_url, count=count, concurrency=concurrency)
+        learn_from_task(Task.load(task), tmp_path / "whole", LearnJob(), listener=silent)
         server.reset()
-        folder = tmp_path / "task"
-        folder.mkdir()
-        (folder / "shots.jsonl").write_text("".join(json.dumps(r.to_row()) + "\n" for r in rows(10)))
-        (folder / "task.yaml").write_text(
-            "version: 1\ntask: {name: moods, type: classification, labels: [calm, angry]}\n"
-            "examples: {path: shots.jsonl}\nfolds: {count: 2}\n"
-            f"knowledge: {{llm: {{base_url: '{server.base_url}', model: fake, concurrency: 2}}}}\n"
-        )
         environment = os.environ | {"KSHOT_JOURNAL": str(tmp_path / "calls.sqlite")}
-        command = [sys.executable, "-m", "kshot", "panda", "learn", str(folder / "task.yaml")]
-        command += ["--out", str(tmp_path / "pool")]
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        wait = random.Random(seed).randrange(1, 9)
-        limit = time.monotonic() + 60
-        while len(server.requests) < wait and time.monotonic() < limit:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        command = [
+            sys.executable,
+            "-m",
+            "kshot",
+            "panda",
+            "learn",
+            str(task),
+            "--out",
+            str(tmp_path / "pool"),
+        ]
+        draw = random.Random(seed)
+        for _ in range(kills):
+            process = subprocess.Popen(command, env=environment, **SILENT)
+            before, more = len(server.requests), draw.randrange(1, max(2, count // kills))
+            limit = time.monotonic() + 60
+            while len(server.requests) < before + more and process.poll() is None:
+                assert time.monotonic() < limit
+                time.sleep(0.003)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
         assert server.requests, "the process was killed before it asked anything"
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        assert sum(server.paid.values()) <= 10 + 2
-    resumed = InsightPool.load(tmp_path / "pool")
-    # a task file's shots stand in the order of their draw
-    assert {x.key: x.insight for x in resumed} == {x.key: x.insight for x in whole.pool}
-    assert [x.row for x in resumed] == list(range(10))
+        assert sum(server.paid.values()) <= count + kills * concurrency
+    whole, resumed = (InsightPool.load(tmp_path / name) for name in ("whole", "pool"))
+    facts = [[(one.id, one.row, one.key, one.insight) for one in pool] for pool in (whole, resumed)]
+    assert facts[0] == facts[1]
+    assert len(resumed) == count
+
+
+def test_killed_and_resumed_it_is_the_same_pool(tmp_path: Path) -> None:
+    killed_and_resumed(tmp_path, kills=2, count=12, concurrency=2, seed=0)
+
+
+@pytest.mark.slow
+def test_killed_ten_times_and_resumed_it_is_the_same_pool(tmp_path: Path) -> None:
+    killed_and_resumed(tmp_path, kills=10, count=200, concurrency=8, seed=1)
 
 
 def test_what_stands_against_a_label_is_what_is_said_in_its_place() -> None:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from kshot.agents.ablate.arms import ALL_ANSWERS, Arm
-from kshot.agents.ablate.course import GOLD_PATHS, Ground
-from kshot.agents.explanations import EpisodePrompts
+from kshot.agents.ablate.course import Ground
+from kshot.agents.ablate.learnt import (
+    PoolSettings,
+    header_for,
+    learnt_pool,
+    lessons_for,
+    pool_folder,
+    record_ids,
+)
 from kshot.agents.loop import Lookup
 from kshot.data.example import Example
 from kshot.errors import DataError, InputError
-from kshot.methods.panda.controls import IrrelevantRetriever, reversed_preferences, shuffled
-from kshot.methods.panda.label_noise import swapped
-from kshot.methods.panda.learn import Lesson, NotLearned, learn, learning_template, planned_insight
-from kshot.methods.panda.pool import InsightPool, PoolHeader, PoolWriter
-from kshot.methods.panda.records import ExpertFacts, Insight, content_id
+from kshot.methods.panda.controls import IrrelevantRetriever, shuffled
+from kshot.methods.panda.learn import Lesson
+from kshot.methods.panda.pool import InsightPool
+from kshot.methods.panda.records import Insight, content_id
 from kshot.methods.panda.retrieve import Retrieval, Retriever
-from kshot.methods.panda.seams import Ask, Retrieved
+from kshot.methods.panda.seams import Retrieved
 from kshot.models.base import Embedder, LanguageModel
 from kshot.models.embed import RememberingEmbedder
-
-Told = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +44,6 @@ class Shown:
     lookup: Lookup | None = None
     digest: str = "none"
     size: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolSettings:
-    """How insights are learnt and kept.
-
-    Attributes:
-        folder: Of the pools, one folder each.
-        ask: What is asked for.
-        seed: Of the shuffling and of the weaker expert.
-        endpoint: For the pools' headers: address, model, the key's variable.
-        told: Called with ``learning`` and ``done``, ``of`` and ``failed`` as insights come.
-    """
-
-    folder: Path
-    ask: Ask = "reason"
-    seed: int = 0
-    endpoint: Mapping[str, Any] = field(default_factory=dict)
-    told: Told | None = None
 
 
 @final
@@ -105,16 +90,17 @@ class Pools:
         arm = arm.plain
         if arm.source == "none":
             return Shown()
-        found = self._insights(task, arm)
-        if isinstance(found, str):
-            return found
-        if arm.size is not None:
-            if arm.size > len(found):
-                return f"the pool has {len(found):,} insights"
-            found = found[: arm.size]
+        found: Sequence[Insight] = self._pool(self._owner(task, arm), arm).insights
+        if arm.source == "shuffled":
+            try:
+                found = shuffled(found, seed=self._settings.seed)
+            except DataError as error:
+                return str(error)
+        if arm.size is not None and arm.size > len(found):
+            return f"the pool has {len(found):,} insights"
+        found = tuple(_with_answers(one, arm.answers) for one in found[: arm.size])
         if not found:
             return "no insight could be learnt"
-        found = tuple(_with_answers(one, arm.answers) for one in found)
         is_far = arm.source == "irrelevant" and len(self._grounds) < 2
         lookup = self._farthest(found, arm.k) if is_far else self._nearest(task, found, arm.k)
         facts = [(one.id, one.explanation) for one in found]
@@ -129,29 +115,20 @@ class Pools:
         return self._pool(task, Arm())
 
     def to_learn(self, arms: Iterable[tuple[str, Arm]]) -> dict[str, int]:
-        """Insights that have to be learnt for these arms, by pool; what is in its folder already is not counted.
+        """Insights that these arms still need, by pool; what folders hold, or another pool lends, is not counted.
 
         Example::
 
             sum(pools.to_learn([("toy", Arm())]).values())
         """
-        needed: dict[Path, int] = {}
+        needed: dict[str, int] = {}
         for task, arm in arms:
             plain = arm.plain
             if plain.source != "none":
                 owner = self._owner(task, plain)
-                folder = self._folder(owner, plain)
-                needed.setdefault(folder, self._missing(folder, self._lessons(owner, plain)))
-        return {folder.name: count for folder, count in needed.items() if count}
-
-    def _insights(self, task: str, arm: Arm) -> Sequence[Insight] | str:
-        pool = self._pool(self._owner(task, arm), arm)
-        if arm.source != "shuffled":
-            return pool.insights
-        try:
-            return shuffled(pool.insights, seed=self._settings.seed)
-        except DataError as error:
-            return str(error)
+                needed[self._folder(owner, Arm()).name] = self._lacking(owner, Arm())
+                needed[self._folder(owner, plain).name] = self._lacking(owner, plain)
+        return {name: count for name, count in needed.items() if count}
 
     def _owner(self, task: str, arm: Arm) -> str:
         """Whose pool it is; of the irrelevant ones that of the next task of the list."""
@@ -165,31 +142,53 @@ class Pools:
     def _pool(self, owner: str, arm: Arm) -> InsightPool:
         folder = self._folder(owner, arm)
         if folder not in self._learnt:
-            held = None if _is_as_it_is(arm) else self._pool(owner, Arm())
-            self._learnt[folder] = self._learn(folder, self._lessons(owner, arm), held)
+            lessons = self._lessons(owner, arm)
+            known = () if folder == self._folder(owner, Arm()) else self._pool(owner, Arm()).insights
+            header = header_for(owner, lessons, arm, settings=self._settings, model=self._model.id)
+            self._learnt[folder], failed = learnt_pool(
+                folder, lessons, self._model, header=header, heuristic=arm.heuristic,
+                settings=self._settings, known=known,
+            )  # fmt: skip
+            if failed:
+                self.failed[folder.name] = failed
         return self._learnt[folder]
 
+    def _lessons(self, owner: str, arm: Arm) -> tuple[Lesson, ...]:
+        return lessons_for(self._grounds[owner].lessons, arm, seed=self._settings.seed)
+
     def _folder(self, owner: str, arm: Arm) -> Path:
-        """A folder's name tells the pool; the hash tells lessons, wording and model apart."""
-        kind = "corrupted" if arm.source == "corrupted" else arm.heuristic
-        kind += f"-swapped-{arm.swapped:g}" if arm.swapped else ""
-        lessons = [(one.position, one.key, one.preference.id) for one in self._lessons(owner, arm)]
-        facts = content_id(lessons, arm.heuristic, self._template, self._model.id)
-        slug = "".join(letter if letter.isalnum() else "-" for letter in owner)
-        return self._settings.folder / f"{slug}-{kind}-{facts[:8]}"
+        lessons = self._lessons(owner, arm)
+        return pool_folder(owner, lessons, arm, settings=self._settings, model=self._model.id)
 
-    @property
-    def _template(self) -> str:
-        return learning_template(EpisodePrompts(), self._settings.ask)
+    def _lacking(self, owner: str, arm: Arm) -> int:
+        folder = self._folder(owner, arm)
+        if folder in self._learnt:
+            return 0
+        ask, model = self._settings.ask, self._model.id
+        wanted = set(record_ids(self._lessons(owner, arm), arm.heuristic, ask=ask, model=model))
+        if folder != self._folder(owner, Arm()):
+            wanted -= set(record_ids(self._lessons(owner, Arm()), "top2", ask=ask, model=model))
+        if folder.is_dir():
+            wanted -= set(InsightPool.load(folder).ids)
+        return len(wanted)
 
-    def _lessons(self, owner: str, arm: Arm) -> list[tuple[Lesson, Arm]] | list[Lesson]:
-        lessons = list(self._grounds[owner].lessons)
-        preferences = [one.preference for one in lessons]
-        if arm.source == "corrupted":
-            changed = reversed_preferences(preferences, heuristic=arm.heuristic)
-            pairs = zip(changed.kept, changed.preferences, strict=True)
-            return [replace(lessons[at], preference=preference) for at, preference in pairs]
-        if arm.swapped:
-            noisy = swapped(preferences, arm.swapped, seed=self._settings.seed)
-            return [replace(one, preference=new) for one, new in zip(lessons, noisy, strict=True)]
-        return lessons
+    def _nearest(self, task: str, insights: Sequence[Insight], k: int) -> Lookup:
+        pool = self._pool(task, Arm()).with_insights(insights)
+        return Retriever(pool, self._embedder, Retrieval(k=k)).nearest
+
+    def _farthest(self, insights: Sequence[Insight], k: int) -> Lookup:
+        retrieve, encoding = IrrelevantRetriever(insights, self._embedder, k=k), threading.Lock()
+
+        def farthest(key: str) -> Retrieved:
+            with encoding:  # episodes ask from several threads; tokenizers refuse two at once
+                return retrieve(Example(key, ""))
+
+        return farthest
+
+
+def _with_answers(insight: Insight, answers: int) -> Insight:
+    """Fewer of the expert's ranking: a prompt shows what is there."""
+    if insight.preference is None or answers >= ALL_ANSWERS:
+        return insight
+    kept = insight.preference.candidates[:answers]
+    return replace(insight, preference=replace(insight.preference, candidates=kept))

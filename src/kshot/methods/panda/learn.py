@@ -255,4 +255,3 @@ def _outcome(reply: Reply, plan: Insight, pair: Pair) -> Outcome:
         spent=spent,
         created=now(),
     )
-

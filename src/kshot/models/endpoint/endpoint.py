@@ -75,7 +75,9 @@ class Endpoint:
         self._options = options
         self._meter = Meter(budget, prices=options.prices)
         self._owns_journal = isinstance(journal, Path | str)
-        self.journal = Journal(journal) if isinstance(journal, Path | str) else journal
+        self.journal = (
+            Journal(journal, mode=options.journal_mode) if isinstance(journal, Path | str) else journal
+        )
         self._line: Line | None = None
         self._lock = threading.Lock()
         self._pid = os.getpid()

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from kshot.errors import InputError
+from kshot.models.journal import Mode
 from kshot.models.journal.call import Prices
 
 Recovery: TypeAlias = Literal["round_trip", "reply"]
@@ -60,6 +61,7 @@ class EndpointOptions:
         seed: Added to each question's own, where the endpoint honours seeds.
         recovery: After a 429 halved the bound, it grows by one with each ``reply``, or by one with each
             ``round_trip`` of replies: gentler, and very slow where 429s come at any load.
+        journal_mode: How a journal that is given by its file is opened; see ``Journal``.
         watch: Told the time (``time.monotonic``), the bound and the requests in flight at each change.
     """
 
@@ -73,6 +75,7 @@ class EndpointOptions:
     longest_backoff_s: float = 30.0
     seed: int = 0
     recovery: Recovery = "reply"
+    journal_mode: Mode = "use"
     watch: Watch | None = None
 
     def __post_init__(self) -> None:

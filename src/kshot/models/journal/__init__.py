@@ -10,6 +10,16 @@
 from kshot.models.journal.call import Call, Prices, StepUsage, utc_now
 from kshot.models.journal.journal import Journal, Mode
 from kshot.models.journal.keys import request_key
-from kshot.models.journal.place import default_journal
+from kshot.models.journal.place import default_journal, default_mode
 
-__all__ = ["Call", "Journal", "Mode", "Prices", "StepUsage", "default_journal", "request_key", "utc_now"]
+__all__ = [
+    "Call",
+    "Journal",
+    "Mode",
+    "Prices",
+    "StepUsage",
+    "default_journal",
+    "default_mode",
+    "request_key",
+    "utc_now",
+]

@@ -47,7 +47,7 @@ class Asking:
 def ask_pool(folder: Path, texts: Sequence[str], asking: Asking) -> list[Answered]:
     """The LLM's answers, each with the insights that stood in its prompt.
 
-    With an expert, an answer that is the expert's says so in its ``note``.
+    With an expert, an answer that is the expert's says so in its ``note``, and ``reply`` is the first draw.
 
     Raises:
         InputError: The pool, the LLM or the encoder cannot be used.
@@ -106,14 +106,14 @@ def _cascaded(
         best = expert.predict_proba([row.prompt for row in some]).argmax(axis=1)
         return [expert.labels[place] for place in best]
 
-    first = answer(model, rows, reader)
     found = cascade(model, rows, reader, expert=answers, draws=draws)
+    drawn = found.drawn
+    told = [f"the expert's; {share:.0%} of the draws agreed" for share in found.agreement]
     return [
-        replace(
-            own, answer=said, note=f"the expert's; {share:.0%} of the draws agreed" if asked else own.note
-        )
-        for own, said, asked, share in zip(first, found.answers, found.asked, found.agreement, strict=True)
-    ]
+        Answered(row.id, found.answers[at], drawn.replies[at][0], drawn.retrieved[at],
+                 told[at] if found.asked[at] else "")
+        for at, row in enumerate(rows)
+    ]  # fmt: skip
 
 
 def template_of(header: PoolHeader) -> Template:

@@ -25,7 +25,7 @@ from kshot.pipeline.panda.conditions import NAMES, Extras
 from kshot.pipeline.panda.evidence import PandaEvidence, gather_evidence
 from kshot.pipeline.panda.evidence_report import Told, panda_report
 from kshot.pipeline.panda.expert import Expert, expert_name, open_expert
-from kshot.pipeline.panda.learn_job import Rows, bench_of, close, rows_at
+from kshot.pipeline.panda.learn_job import Rows, bench_of, close, expert_rows_of, rows_at
 from kshot.pipeline.panda.learn_pool import prompts_of
 from kshot.pipeline.panda.parts import EXPLAINED, NEAREST, Parts, lessons_of_pool, parts_for
 from kshot.pipeline.workbench import Workbench
@@ -221,7 +221,7 @@ def _ask(pool: InsightPool) -> Ask:
 
 
 def _expert(bench: Workbench, asked: Evaluation) -> Expert:
-    learned_on = () if asked.expert_rows is None else _free(bench, asked.expert_rows)
+    learned_on = expert_rows_of(bench, asked.expert_rows)
     return open_expert(bench, asked.expert or expert_name(bench), learned_on=learned_on)
 
 

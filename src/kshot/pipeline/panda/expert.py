@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from kshot.data.example import Example
+from kshot.data.example import Example, normalised
 from kshot.data.template import Template
 from kshot.errors import DataError, InputError
 from kshot.measure.expert_answers import choice_probabilities, out_of_fold_probabilities
@@ -103,7 +103,7 @@ class HeadExpert:
     learned_on: tuple[Example, ...]
     template: Template
     classifier: Classifier
-    folds: dict[str, Floats] = field(default_factory=dict, compare=False)  # text to shares, made once
+    folds: dict[str, Floats] = field(default_factory=dict, compare=False)  # normalised text to shares
 
     @property
     def facts(self) -> ExpertFacts:
@@ -111,18 +111,22 @@ class HeadExpert:
         return ExpertFacts("classifier", self.classifier.id)
 
     def prefer(self, rows: Sequence[Example]) -> list[Preference]:
-        """Out-of-fold probabilities for rows that it learned on (by their text), its own for all others."""
-        known = {row.prompt for row in self.learned_on}
-        if not self.folds and any(row.prompt in known for row in rows):
+        """Out-of-fold probabilities for rows that it learned on (by their text), its own for all others.
+
+        Texts are compared normalised, as the folds keep them together.
+        """
+        known = {normalised(row.prompt) for row in self.learned_on}
+        others = [row.prompt for row in rows if normalised(row.prompt) not in known]
+        if not self.folds and len(others) < len(rows):
             texts = [row.prompt for row in self.learned_on]
             answers = [row.answer for row in self.learned_on]
             labels = self.template.labels
             found = out_of_fold_probabilities(self.embedder, texts, answers, label_names=labels)
-            self.folds.update(zip(texts, found.probabilities, strict=True))
-        shares = dict(self.folds)
-        if others := [row.prompt for row in rows if row.prompt not in known]:
-            shares |= dict(zip(others, self.classifier.predict_proba(others), strict=True))
-        ranked = [shares[row.prompt] for row in rows]
+            self.folds.update(zip(map(normalised, texts), found.probabilities, strict=True))
+        own = dict(zip(others, self.classifier.predict_proba(others), strict=True)) if others else {}
+        ranked = [
+            own[row.prompt] if row.prompt in own else self.folds[normalised(row.prompt)] for row in rows
+        ]
         return preferences_of(rows, ranked, template=self.template, expert=self.facts)
 
 
@@ -212,7 +216,11 @@ def open_expert(bench: Workbench, named: str, *, learned_on: Sequence[Example] =
     if folder is not None and (folder / "head.json").is_file():
         from kshot.models.classifier import EmbeddingHead
 
-        return ClassifierExpert(EmbeddingHead.load(folder, bench.embedder), bench.template)
+        head = EmbeddingHead.load(folder, bench.embedder)
+        if foreign := sorted(set(head.labels) - set(bench.template.labels)):
+            known = ", ".join(bench.template.labels) or "none"
+            raise InputError(f"{named}: its label {foreign[0]!r} is none of the task's ({known})")
+        return ClassifierExpert(head, bench.template)
     if folder is not None and (folder / "adapter_config.json").is_file():
         found: HfModel | AdaptedModel = bench.model.adapted(folder)
     elif _classifies(str(place)):

@@ -123,12 +123,9 @@ def learning_parts(bench: Workbench, job: LearnJob) -> tuple[list[Example], Expe
     Raises:
         InputError: There is no row, all equal test rows, or the expert cannot be used.
     """
-    learned_on: Sequence[Example] = ()
-    if isinstance(job.expert_rows, tuple):  # a data set's own train split: its test rows were kept out
-        learned_on = bench.without_test_rows(job.expert_rows)
-    elif job.expert_rows is not None:
-        learned_on = bench.unseen(rows_at(job.expert_rows))
-    expert = open_expert(bench, job.expert or expert_name(bench), learned_on=learned_on)
+    expert = open_expert(
+        bench, job.expert or expert_name(bench), learned_on=expert_rows_of(bench, job.expert_rows)
+    )
     if job.rows is None:
         rows: Sequence[Example] = bench.labelled
     else:
@@ -141,6 +138,16 @@ def learning_parts(bench: Workbench, job: LearnJob) -> tuple[list[Example], Expe
     if not free:
         raise InputError("every row equals a test row; nothing is learned from those")
     return _chosen(bench, list(free), expert, job), expert, left_out
+
+
+def expert_rows_of(bench: Workbench, place: Rows | None) -> tuple[Example, ...]:
+    """The rows that an expert ``head`` may learn on: of a file none that comes near a test row.
+
+    Of a data set's own train split those that equal one are kept out, and no more: that is how it is used.
+    """
+    if place is None:
+        return ()
+    return bench.without_test_rows(place) if isinstance(place, tuple) else bench.unseen(rows_at(place))
 
 
 def _chosen(bench: Workbench, rows: list[Example], expert: Expert, job: LearnJob) -> list[Example]:

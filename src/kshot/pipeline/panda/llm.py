@@ -78,7 +78,7 @@ def open_endpoint(
         InputError: The environment variable is not set, or money is limited without prices.
     """
     from kshot.models.endpoint import Endpoint, EndpointOptions, Prices
-    from kshot.models.journal import default_journal
+    from kshot.models.journal import default_journal, default_mode
 
     if (asked.prompt_usd is None) != (asked.completion_usd is None):
         raise InputError("endpoint: one of prompt_usd and completion_usd is missing; give both prices")
@@ -91,7 +91,7 @@ def open_endpoint(
         journal=default_journal() if journal is None else journal,
         concurrency=asked.concurrency,
         budget=budget,
-        options=EndpointOptions(api_key_env=asked.api_key_env, prices=prices),
+        options=EndpointOptions(api_key_env=asked.api_key_env, prices=prices, journal_mode=default_mode()),
     )
 
 
