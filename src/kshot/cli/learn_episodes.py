@@ -71,7 +71,7 @@ def _header(given: dict[str, Any]) -> Any:
     from kshot.methods.panda.pool import PoolHeader
 
     llm = str(given.get("llm") or "")
-    place = {"model": llm}  # a local model: its folder or hub id
+    place: dict[str, str | None] = {"model": llm}  # a local model: its folder or hub id
     if llm.startswith(("http://", "https://")):
         place = {"base_url": llm, "model": given.get("llm_model"), "api_key_env": given.get("api_key_env")}
     endpoint = {name: value for name, value in place.items() if value}

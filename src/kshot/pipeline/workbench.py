@@ -35,6 +35,8 @@ class Workbench:
 
     Attributes:
         labelled: Every labelled row that some split may learn from: what experts are scored on.
+        journaled: Whether a local LLM's replies are kept in the journal, as an endpoint's always are: for
+            work that has no steps of a run to resume from.
 
     Args:
         task: What is to be run.
@@ -51,6 +53,7 @@ class Workbench:
         self.metric = task.metric
         self.download = download
         rows = {row.id: row for split in task.splits() for row in split.shots}
+        self.journaled = False
         self.labelled: tuple[Example, ...] = tuple(rows.values())
 
     @property

@@ -173,9 +173,7 @@ def variants_of(question: str, base: Arm, *, task: str, tasks: Sequence[str] = (
         return _policies(base)
     arms = _transfer(base, task, tasks) if question == "transfer" else _MAKERS[question](base)
     first = next(iter(arms))
-    return tuple(
-        Variant(name, arm.plain, None if name == first else first) for name, arm in arms.items()
-    )
+    return tuple(Variant(name, arm.plain, None if name == first else first) for name, arm in arms.items())
 
 
 def _render(base: Arm) -> dict[str, Arm]:

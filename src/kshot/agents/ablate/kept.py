@@ -47,7 +47,7 @@ def ground_of(path: Path) -> Ground:
         DataError: It is no such file, or damaged.
     """
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
+        plain = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
         if plain.get("format") != FORMAT or plain.get("version") != VERSION:
             found = f"{plain.get('format')!r}, version {plain.get('version')!r}"
             raise DataError(f"{path}: found {found}; expected {FORMAT!r}, version {VERSION}")
@@ -68,7 +68,7 @@ def kept_text(path: Path, make: Callable[[], str]) -> str:
     """
     if path.is_file():
         try:
-            return path.read_text(encoding="utf-8")
+            return path.read_bytes().decode("utf-8", "surrogatepass")  # line ends as they are
         except (OSError, UnicodeDecodeError) as error:
             raise RunError(f"{path}: cannot be read ({error}); delete it to make it anew") from error
     text = make()

@@ -60,7 +60,9 @@ def lessons_for(lessons: Sequence[Lesson], arm: Arm, *, seed: int = 0) -> tuple[
     return tuple(lessons)
 
 
-def pool_folder(owner: str, lessons: Sequence[Lesson], arm: Arm, *, settings: PoolSettings, model: str) -> Path:
+def pool_folder(
+    owner: str, lessons: Sequence[Lesson], arm: Arm, *, settings: PoolSettings, model: str
+) -> Path:
     """Where a pool lies. The name tells what it is; its hash tells lessons, wording and model apart.
 
     Example::
@@ -136,7 +138,9 @@ def learnt_pool(
     return InsightPool.load(folder), failed
 
 
-def header_for(owner: str, lessons: Sequence[Lesson], arm: Arm, *, settings: PoolSettings, model: str) -> PoolHeader:
+def header_for(
+    owner: str, lessons: Sequence[Lesson], arm: Arm, *, settings: PoolSettings, model: str
+) -> PoolHeader:
     """What a pool says of itself.
 
     Example::

@@ -18,7 +18,7 @@ from kshot.agents.loop import Agent
 from kshot.agents.parallel import run_episodes
 from kshot.agents.prompt import wording_id
 from kshot.agents.strategies import Strategy, strategy_named
-from kshot.errors import BudgetError
+from kshot.errors import BudgetError, ModelError
 from kshot.methods.panda.records import content_id
 from kshot.models.base import LanguageModel
 
@@ -155,9 +155,7 @@ class Player:
             self.stopped = str(error)
         return failed
 
-    def _keys(
-        self, ground: Ground, arm: Arm, agent: Agent, digest: str
-    ) -> dict[tuple[int, int], EpisodeKey]:
+    def _keys(self, ground: Ground, arm: Arm, agent: Agent, digest: str) -> dict[tuple[int, int], EpisodeKey]:
         setup = content_id(
             wording_id(), asdict(agent.strategy), agent.example, agent.budget, agent.stop, ground.move_limit,
             digest, arm.render if digest != "none" else "",
@@ -177,4 +175,12 @@ class Player:
         digest = content_id(self._model.id if strategy.thoughts else "", list(paths), wording_id())
         thinker = self._model if strategy.thoughts else None
         path = self._settings.examples / f"{digest}.txt"
-        return kept_text(path, lambda: solved_example(ground.solved, thinker=thinker).text)
+
+        def make() -> str:
+            found = solved_example(ground.solved, thinker=thinker)
+            if found.reply is not None and found.reply.finish_reason == "error":
+                why = found.reply.error or "no reply"
+                raise ModelError(f"{ground.task}: no thoughts for the solved example ({why}); run it again")
+            return found.text
+
+        return kept_text(path, make)

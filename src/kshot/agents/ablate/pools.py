@@ -23,7 +23,7 @@ from kshot.data.example import Example
 from kshot.errors import DataError, InputError
 from kshot.methods.panda.controls import IrrelevantRetriever, shuffled
 from kshot.methods.panda.learn import Lesson
-from kshot.methods.panda.pool import InsightPool
+from kshot.methods.panda.pool import InsightPool, PoolHeader
 from kshot.methods.panda.records import Insight, content_id
 from kshot.methods.panda.retrieve import Retrieval, Retriever
 from kshot.methods.panda.seams import Retrieved
@@ -98,13 +98,14 @@ class Pools:
                 return str(error)
         if arm.size is not None and arm.size > len(found):
             return f"the pool has {len(found):,} insights"
-        found = tuple(_with_answers(one, arm.answers) for one in found[: arm.size])
+        found = found[: arm.size]
         if not found:
             return "no insight could be learnt"
         is_far = arm.source == "irrelevant" and len(self._grounds) < 2
-        lookup = self._farthest(found, arm.k) if is_far else self._nearest(task, found, arm.k)
+        lookup = self._farthest(found, arm.k) if is_far else self._nearest(found, arm.k)
         facts = [(one.id, one.explanation) for one in found]
-        return Shown(lookup, content_id(facts, self._embedder.id, arm.k, is_far), len(found))
+        digest = content_id(facts, self._embedder.id, arm.k, arm.answers, is_far)
+        return Shown(_with_answers(lookup, arm.answers), digest, len(found))
 
     def pool(self, task: str) -> InsightPool:
         """A task's own pool.
@@ -172,8 +173,8 @@ class Pools:
             wanted -= set(InsightPool.load(folder).ids)
         return len(wanted)
 
-    def _nearest(self, task: str, insights: Sequence[Insight], k: int) -> Lookup:
-        pool = self._pool(task, Arm()).with_insights(insights)
+    def _nearest(self, insights: Sequence[Insight], k: int) -> Lookup:
+        pool = InsightPool(insights, PoolHeader("tables", "agent"))
         return Retriever(pool, self._embedder, Retrieval(k=k)).nearest
 
     def _farthest(self, insights: Sequence[Insight], k: int) -> Lookup:
@@ -186,9 +187,21 @@ class Pools:
         return farthest
 
 
-def _with_answers(insight: Insight, answers: int) -> Insight:
-    """Fewer of the expert's ranking: a prompt shows what is there."""
-    if insight.preference is None or answers >= ALL_ANSWERS:
+def _with_answers(lookup: Lookup, answers: int) -> Lookup:
+    """Fewer of the expert's ranking in what is found: a prompt shows what is there."""
+    if answers >= ALL_ANSWERS:
+        return lookup
+
+    def cut(key: str) -> Retrieved:
+        found = lookup(key)
+        chosen = tuple(replace(one, insight=_first(one.insight, answers)) for one in found.chosen)
+        return replace(found, chosen=chosen)
+
+    return cut
+
+
+def _first(insight: Insight, answers: int) -> Insight:
+    if insight.preference is None:
         return insight
-    kept = insight.preference.candidates[:answers]
-    return replace(insight, preference=replace(insight.preference, candidates=kept))
+    ranked = insight.preference.candidates[:answers]
+    return replace(insight, preference=replace(insight.preference, candidates=ranked))

@@ -60,7 +60,9 @@ class EpisodeStore:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise RunError(f"{path}: another process plays here; wait for it, or give another --out") from error
+            raise RunError(
+                f"{path}: another process plays here; wait for it, or give another --out"
+            ) from error
         try:
             self._read()
         except BaseException:

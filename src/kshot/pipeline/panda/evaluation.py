@@ -19,7 +19,7 @@ from kshot.methods.panda.pool import InsightPool, approximate_tokens
 from kshot.methods.panda.records import Heuristic
 from kshot.methods.panda.retrieve import Retrieval
 from kshot.methods.panda.seams import Ask, Setting
-from kshot.models.endpoint import Endpoint, StepUsage
+from kshot.models.endpoint import StepUsage
 from kshot.pipeline.panda.ablate import Ablation, run_ablations
 from kshot.pipeline.panda.conditions import NAMES, Extras
 from kshot.pipeline.panda.evidence import PandaEvidence, gather_evidence
@@ -27,6 +27,7 @@ from kshot.pipeline.panda.evidence_report import Told, panda_report
 from kshot.pipeline.panda.expert import Expert, expert_name, open_expert
 from kshot.pipeline.panda.learn_job import Rows, bench_of, close, expert_rows_of, rows_at
 from kshot.pipeline.panda.learn_pool import prompts_of
+from kshot.pipeline.panda.llm import llm_usage
 from kshot.pipeline.panda.parts import EXPLAINED, NEAREST, Parts, lessons_of_pool, parts_for
 from kshot.pipeline.workbench import Workbench
 from kshot.report.panda import GuideFacts, PandaReport, RuleRow, write_panda_report
@@ -117,7 +118,7 @@ def judge_pool(task: Task, folder: Path, asked: Evaluation, *, listener: Listene
         evidence = gather_evidence(rows, parts, names=asked.names, extras=extras)
         pools = {name: InsightPool.load(place) for name, place in asked.pools.items()}
         tables = run_ablations(rows, parts, questions=asked.questions, pools=pools)
-        usage = (*asked.spent, *(bench.llm.usage() if isinstance(bench.llm, Endpoint) else ()))
+        usage = (*asked.spent, *llm_usage(bench))
         report = panda_report(
             evidence, parts, _told(task, bench, folder, asked, expert=expert),
             ablations=tables, usage=usage, guide=guide_facts(guide) if guide else None,

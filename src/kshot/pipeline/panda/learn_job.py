@@ -17,9 +17,9 @@ from kshot.methods.panda.learn import question_of
 from kshot.methods.panda.learning_rows import by_margin, diverse, first, stratified
 from kshot.methods.panda.records import Preference
 from kshot.models.asking import Question
-from kshot.models.endpoint import Endpoint
 from kshot.pipeline.panda.expert import Expert, expert_name, open_expert
 from kshot.pipeline.panda.learn_pool import LearnedPool, Learning, learn_pool, lessons_of, prompts_of
+from kshot.pipeline.panda.llm import closing_llm, llm_usage
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import Listener, Run, silent
 
@@ -84,17 +84,18 @@ def estimated(task: Task, job: LearnJob) -> dict[str, Any]:
     """How many questions, how many of them are in the journal, tokens and money at most."""
     bench, questions = planned_questions(task, job)
     try:
-        if not isinstance(bench.llm, Endpoint):
-            return {"questions": len(questions), "answered by": bench.llm.id}
-        found = bench.llm.estimate(questions)
-        return {"answered by": bench.llm.id, **asdict(found)}
+        estimate = getattr(bench.llm, "estimate", None)
+        facts = asdict(estimate(questions)) if estimate is not None else {"questions": len(questions)}
+        return {"answered by": bench.llm.id, **facts}
     finally:
         close(bench)
 
 
 def bench_of(task: Task) -> Workbench:
-    """A workbench that keeps nothing on the disk."""
-    return Workbench(task, Run(Path(tempfile.gettempdir()) / "kshot-none", listener=silent))
+    """A workbench without a run: the LLM's replies are kept in the journal, nothing else on the disk."""
+    bench = Workbench(task, Run(Path(tempfile.gettempdir()) / "kshot-none", listener=silent))
+    bench.journaled = True
+    return bench
 
 
 def rows_at(place: Rows, *, labelled: bool = True) -> tuple[Example, ...]:
@@ -104,17 +105,14 @@ def rows_at(place: Rows, *, labelled: bool = True) -> tuple[Example, ...]:
 
 def close(bench: Workbench, listener: Listener = silent) -> None:
     """Ends what a workbench has opened, an endpoint's connections and its journal; tells what was spent."""
-    llm = vars(bench).get("llm")
-    if isinstance(llm, Endpoint):
-        steps = llm.usage()
+    with closing_llm(bench):
+        steps = llm_usage(bench)
         listener(
             "spent",
             calls=sum(one.calls for one in steps),
             tokens=sum(one.prompt_tokens + one.completion_tokens for one in steps),
             usd=sum(one.usd for one in steps),
         )
-    if llm is not None and hasattr(llm, "close"):
-        llm.close()
 
 
 def learning_parts(bench: Workbench, job: LearnJob) -> tuple[list[Example], Expert, list[tuple[str, str]]]:

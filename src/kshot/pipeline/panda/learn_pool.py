@@ -26,8 +26,9 @@ from kshot.methods.panda.prompts import Style, open_prompts
 from kshot.methods.panda.records import Heuristic, Insight, Preference
 from kshot.methods.panda.seams import Ask, Prompts, Render
 from kshot.models.base import LanguageModel
-from kshot.models.endpoint import Endpoint, StepUsage
+from kshot.models.endpoint import StepUsage
 from kshot.pipeline.panda.expert import Expert
+from kshot.pipeline.panda.llm import llm_usage
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import Listener
 
@@ -133,8 +134,7 @@ def learn_pool(
                 new += 1
             if settled % LEARNED_EVERY == 0 or settled == len(lessons):
                 listener("learning", done=settled, of=len(lessons), failed=len(dropped))
-    usage = model.usage() if isinstance(model, Endpoint) else ()
-    return LearnedPool(InsightPool.load(out), tuple(dropped), new, usage)
+    return LearnedPool(InsightPool.load(out), tuple(dropped), new, llm_usage(bench))
 
 
 def lessons_of(

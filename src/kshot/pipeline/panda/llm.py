@@ -102,11 +102,14 @@ def llm_of(bench: Workbench) -> LanguageModel:
         InputError: The endpoint cannot be used.
         ModelError: There is neither an endpoint nor a base model.
     """
-    from kshot.models.endpoint import Budget
+    from kshot.models.endpoint import Budget, local_endpoint
+    from kshot.models.journal import default_journal
 
     named = bench.settings.knowledge.llm
-    if named is None:
+    if named is None and not bench.journaled:
         return bench.model
+    if named is None:
+        return local_endpoint(bench.model, journal=default_journal())
     limits = bench.settings.budget
     budget = Budget(calls=limits.calls, tokens=limits.tokens, usd=limits.usd)
     return open_endpoint(named, budget=budget)

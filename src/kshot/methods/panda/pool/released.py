@@ -170,7 +170,7 @@ def _scienceworld(file: Path, content: dict[str, Any], task: str) -> tuple[list[
             key = situation[situation.index(OBSERVATION) :]
             source = f"{file.name}:{trajectory}:{place}"
             insights.append(Insight(len(insights), key, text, source=source, origin=origin))
-    numbers = sorted({trajectory.split("-")[0] for trajectory in content}, key=len)
+    numbers = sorted({trajectory.split("-")[0] for trajectory in content}, key=lambda name: (len(name), name))
     if not errors and len(numbers) > 1:
         errors.append(f"{file}: holds trajectories of tasks {', '.join(numbers)}, expected one task a pool")
     if errors:
