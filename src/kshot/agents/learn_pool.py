@@ -147,6 +147,7 @@ def learn_from_trajectories(
                     new += writer.append(found)
             if told is not None:
                 told("learning", done=place + 1, failed=len(dropped))
+        writer.close({"trajectories": used, "left_out": len(dropped)})
     if not used:
         why = "; ".join(f"{label}: {reason}" for label, reason in dropped[:3]) or "there is no trajectory"
         raise InputError(f"{header.task}: nothing to learn from ({why})")

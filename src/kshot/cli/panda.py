@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from kshot.cli import act_tables as worlds
 from kshot.cli import panda_options as asked
 from kshot.cli.panda_given import guide_text, llm_of, render_of, tasks_of
 from kshot.cli.panda_tables import ablate_named
@@ -168,12 +169,18 @@ def ablate(
     usd: asked.MaxUsd = None,
     limit: asked.Limit = None,
     metric: asked.Metric = None,
+    policy: worlds.Policy = None,
+    episodes: worlds.Episodes = None,
+    rounds: worlds.Rounds = None,
+    processes: worlds.Processes = None,
     simulated: asked.Simulated = False,
+    dry_run: worlds.DryRun = False,
     as_json: asked.AsJson = False,
 ) -> None:
     """Judge insights on test rows beside controls, baselines and the expert; answer the paper's questions.
 
-    Several tasks, or tweeteval:FOLDER, give a report each and a summary of all.
+    Several tasks, or tweeteval:FOLDER, give a report each and a summary of all; scienceworld:25,13,2 gives
+    tables of interactive tasks.
     """
     ablate_named(locals() | {"render": "both"})
 

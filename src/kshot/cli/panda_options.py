@@ -17,7 +17,8 @@ TaskFiles = Annotated[
     list[str],
     typer.Argument(
         metavar="TASK...",
-        help="Task files, miniature:NAME, tweeteval:FOLDER/TASK; tweeteval:FOLDER is all tasks there.",
+        help="Task files, miniature:NAME, tweeteval:FOLDER/TASK (tweeteval:FOLDER: all there), or "
+        "scienceworld:25,13,2.",
     ),
 ]
 Pool = Annotated[Path, typer.Argument(metavar="POOL", help="An insight pool, as `panda learn` writes it.")]

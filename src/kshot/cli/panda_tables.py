@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kshot.cli.act_tables import ablate_worlds, is_worlds, refuse_world_options
 from kshot.cli.panda_given import tasks_of
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ def ablate_named(given: dict[str, Any]) -> None:
     from kshot.cli.progress import listener
     from kshot.pipeline.panda.ablate_job import ablate_task
 
-    if any(name.startswith("scienceworld:") for name in given["tasks"]):
-        from kshot.errors import InputError
-
-        raise InputError("for interactive tasks, `kshot panda act --compare` plays with insights and without")
+    if is_worlds(given["tasks"]):
+        ablate_worlds(given)
+        return
+    refuse_world_options(given)
     found, asked = tasks_of(given, given["tasks"]), evaluation_of(given)
     if len(found) > 1:
         _ablate_several(found, asked, given)

@@ -19,7 +19,19 @@ def test_a_reply_with_counts() -> None:
     assert read_reply(with_usage(7, 2)) == Received("yes", "stop", 7, 2)
 
 
-@pytest.mark.parametrize("content", [body(), with_usage(None, 2)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        body(),
+        with_usage(None, 2),
+        with_usage("many", 2),
+        with_usage(-5, -9),
+        with_usage(10**30, 2),
+        with_usage(float("nan"), 2),
+        with_usage(True, 2),
+        body()[:-1] + b', "usage": [1]}',
+    ],
+)
 def test_without_counts_they_are_estimated_and_said_to_be(content: bytes) -> None:
     found = read_reply(content)
     assert isinstance(found, Received)
@@ -40,13 +52,19 @@ def test_without_counts_they_are_estimated_and_said_to_be(content: bytes) -> Non
         b'{"choices": [{"message": {"content": 7}}]}',
         b"\xff\xfe\xfa",
         b"[" * 100_000,
-        with_usage("many", 2),
     ],
 )
 def test_a_body_of_another_shape_is_lost_and_asked_for_again(content: bytes) -> None:
     found = read_reply(content)
     assert isinstance(found, Trouble)
     assert found.kind == "lost"
+
+
+def test_an_error_with_status_200_says_what_it_is_and_was_not_served() -> None:
+    found = read_reply(b'{"error": {"message": "overloaded", "code": 529}}')
+    assert isinstance(found, Trouble)
+    assert (found.kind, found.code) == ("busy", "529")
+    assert found.told == "an error in place of a reply: overloaded"
 
 
 def test_what_fails_one_question_only() -> None:

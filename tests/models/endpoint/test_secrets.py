@@ -59,6 +59,18 @@ def test_a_key_stands_in_no_journal_log_error_or_reply(
     assert not any(KEY.encode() in path.read_bytes() for path in files)
 
 
+def test_a_reply_that_repeats_the_key_is_kept_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+    file = tmp_path / "calls.sqlite"
+    with served(
+        lambda body: f"your header was Bearer {KEY}", api_key=KEY, api_key_env="MY_KEY", journal=file
+    ) as (_, endpoint):
+        assert replies(endpoint, [question("a")])[0].text == "your header was Bearer [secret]"
+    assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.iterdir())
+
+
 def test_nothing_that_the_environment_says_of_openai_is_sent_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

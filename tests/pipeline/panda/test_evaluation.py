@@ -60,7 +60,7 @@ def test_a_pool_is_judged_and_reported(world, tmp_path):
 
 def test_what_the_pool_was_learned_with_is_what_controls_use(world, tmp_path):
     with FakeServer(world.simulated()) as server:
-        task = task_at(world, server.base_url)
+        task = task_at(world, server.base_url).with_sections(report={"margin": 0.3})
         job = LearnJob(learning=Learning(heuristic="top1", ask="strategy"))
         learn_from_task(task, tmp_path / "pool", job, listener=silent)
         bench = bench_of(task)
@@ -70,6 +70,7 @@ def test_what_the_pool_was_learned_with_is_what_controls_use(world, tmp_path):
     assert (parts.heuristic, parts.ask) == ("top1", "strategy")
     assert [one.row for one in parts.lessons] == list(task.shots)
     assert len(parts.expert(task.test)) == 16
+    assert parts.margin == 0.3
 
 
 def test_what_does_not_fit_is_refused(world, tmp_path):

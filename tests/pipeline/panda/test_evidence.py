@@ -223,3 +223,10 @@ def test_open_answers_and_bare_prompts(world):
     report = panda_report(evidence, parts, Told(task="trade", miniature=True))
     assert "miniature" in report.title
     assert all(row.more is None for row in report.systems)
+
+
+def test_verdicts_take_the_margin_that_is_given(world, whole):
+    parts, _ = whole
+    for margin in (0.02, 0.9):
+        found = gather_evidence(world.judged[:20], replace(parts, margin=margin), names=("majority",))
+        assert found.outcome("majority").comparison.margin == margin

@@ -17,7 +17,8 @@ from kshot.data.example import Example
 from kshot.data.task import Task
 from kshot.data.template import Template
 from kshot.errors import BudgetError, DataError, InputError
-from kshot.methods.panda.pool import InsightPool
+from kshot.methods.panda.pool import InsightPool, encoder_facts
+from kshot.models.embed import HashingEncoder
 from kshot.models.fake import FakeServer, Faults
 from kshot.pipeline.panda.expert import confused
 from kshot.pipeline.panda.learn_job import LearnJob, estimated, learn_from_task
@@ -65,6 +66,22 @@ def test_each_shot_is_explained_once_and_a_second_call_pays_nothing(tmp_path: Pa
     assert first.pool.header.expert is not None
     assert first.pool.header.expert.kind == "gold"
     assert first.pool.header.endpoint["base_url"].startswith("http://127.0.0.1")
+    assert first.pool.header.encoder == encoder_facts(HashingEncoder())
+    assert dict(first.pool.header.counts) == {"insights": 10, "left_out": 0}
+
+
+def test_the_journal_can_be_bypassed_and_its_replies_asked_for_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeServer(told) as server:
+        task = task_at(server.base_url)
+        for number, (mode, paid) in enumerate([("use", 10), ("use", 10), ("off", 20), ("refresh", 30)]):
+            monkeypatch.setenv("KSHOT_JOURNAL_MODE", mode)
+            learn_from_task(task, tmp_path / str(number), LearnJob(), listener=silent)
+            assert sum(server.paid.values()) == paid
+        monkeypatch.setenv("KSHOT_JOURNAL_MODE", "read_only")
+        learn_from_task(task, tmp_path / "again", LearnJob(), listener=silent)
+        assert sum(server.paid.values()) == 30
 
 
 def test_a_budget_stops_and_a_larger_one_goes_on(tmp_path: Path) -> None:
@@ -223,3 +240,20 @@ def test_what_stands_against_a_label_is_what_is_said_in_its_place() -> None:
     assert confused(template, said)(shots) == ["b", "c", "b", None, None]
     two = Template(kind="classification", labels=("a", "b"))
     assert confused(two, said)([Example("1", "a"), Example("2", "b")]) == ["b", "a"]
+
+
+def test_an_estimate_asks_nobody_for_the_rivals_of_labels(tmp_path: Path) -> None:
+    labels = ("calm", "angry", "sad")
+    shots = [Example(f"the sea is row number {i}", labels[i % 3]) for i in range(6)]
+    with FakeServer(told) as server:
+        settings = {
+            "task": {"name": "moods", "type": "classification", "labels": list(labels)},
+            "knowledge": {"llm": {"base_url": server.base_url, "model": "fake"}},
+        }
+        task = Task.from_examples(settings, shots)
+        assert estimated(task, LearnJob())["calls"] == 12  # one zero-shot answer a shot, then why
+        assert not server.requests
+        learn_from_task(task, tmp_path / "pool", LearnJob(), listener=silent)
+        assert sum(server.paid.values()) == 12
+        again = estimated(task, LearnJob())
+        assert (again["questions"], again["calls"], again["cached"]) == (6, 0, 6)

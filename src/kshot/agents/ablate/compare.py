@@ -1,4 +1,4 @@
-"""Scores of arms against each other: paired by variation, tasks of equal weight, a verdict on the insights."""
+"""Scores of arms against each other: paired by variation, tasks of equal weight; the verdict on insights."""
 
 from __future__ import annotations
 
@@ -150,8 +150,8 @@ def claims(by_condition: Mapping[str, Scores], *, seed: int = 0) -> tuple[ScoreC
     """The comparisons of the verdict, for the conditions that are there.
 
     Args:
-        by_condition: ``real``, ``empty``, ``shuffled``, ``irrelevant``, ``corrupted`` (the explanation alone),
-            ``both``, ``preference``, ``expert`` (the gold path), each with its scores.
+        by_condition: ``real``, ``empty``, ``shuffled``, ``irrelevant``, ``corrupted`` (explanations
+            alone), ``both``, ``preference``, ``expert`` (the gold path), each with its scores.
         seed: Of the bootstrap.
 
     >>> claims({"real": {"t": {0: 9.0}}})
@@ -170,20 +170,23 @@ def headline(found: Sequence[ScoreClaim]) -> str:
     """One sentence on whether the insights do the work, never more than the comparisons carry.
 
     >>> headline(())
-    'Whether the insights are used was not measured: insights and shuffled insights were not both played.'
+    'Whether the insights are used was not measured: insights or shuffled insights were not played.'
     """
     used, adds, blind = (
         next((one for one in found if one.question == question), None)
         for question in ("used", "adds_to_examples", "follows_blindly")
     )
     if used is None:
-        return "Whether the insights are used was not measured: insights and shuffled insights were not both played."
+        return (
+            "Whether the insights are used was not measured: insights or shuffled insights were not played."
+        )
     if used.shown:
         said = "The insights are used"
     elif used.compared.interval[1] < 0:
         said = "The insights score below shuffled ones"
     else:
-        said = f"No effect of the insights themselves is shown (one of {used.compared.smallest:.0f} points would be)"
+        least = used.compared.smallest
+        said = f"No effect of the insights themselves is shown; one of {least:.0f} points could have been"
     if adds is not None:
         said += (
             "; they add to the expert's bare preferences"

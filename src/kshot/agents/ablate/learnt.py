@@ -69,7 +69,7 @@ def pool_folder(
 
         pool_folder("toy", lessons, Arm(), settings=settings, model=endpoint.id)
     """
-    kind = "corrupted" if arm.source == "corrupted" else arm.heuristic
+    kind: str = "corrupted" if arm.source == "corrupted" else arm.heuristic
     kind += f"-swapped-{arm.swapped:g}" if arm.swapped else ""
     facts = [(one.position, one.key, one.preference.id) for one in lessons]
     digest = content_id(facts, arm.heuristic, learning_template(EpisodePrompts(), settings.ask), model)
@@ -94,23 +94,21 @@ def record_ids(
 
 
 def learnt_pool(
-    folder: Path,
+    owner: str,
     lessons: Sequence[Lesson],
     model: LanguageModel,
     *,
-    header: PoolHeader,
-    heuristic: Heuristic,
+    arm: Arm,
     settings: PoolSettings,
     known: Iterable[Insight] = (),
 ) -> tuple[InsightPool, int]:
-    """The pool of a folder with every lesson learnt that can be, and how many could not.
+    """A pool with every lesson learnt that can be, and how many could not. Its folder is gone on with.
 
     Args:
-        folder: Gone on with, where it is there.
-        lessons: Of one task.
+        owner: The task.
+        lessons: As the arm has them (``lessons_for``).
         model: Who explains.
-        header: See ``header_for``.
-        heuristic: Which pair is explained.
+        arm: Which pair is explained, and how the pool is called.
         settings: See there.
         known: Insights of another pool: those that are the same record are taken over, without a request.
 
@@ -118,15 +116,21 @@ def learnt_pool(
         BudgetError: A limit was reached; what was learnt is kept.
         DataError, RunError: The folder cannot be used.
         ModelError: The model cannot be used.
+
+    Example::
+
+        pool, failed = learnt_pool("toy", ground.lessons, endpoint, arm=Arm(), settings=settings)
     """
-    ids = record_ids(lessons, heuristic, ask=settings.ask, model=model.id)
+    folder = pool_folder(owner, lessons, arm, settings=settings, model=model.id)
+    header = header_for(owner, lessons, arm, settings=settings, model=model.id)
+    ids = record_ids(lessons, arm.heuristic, ask=settings.ask, model=model.id)
     wanted, failed, done = set(ids), 0, 0
     with PoolWriter.open(folder, header) as writer:
         for insight in known:
             if insight.id in wanted:
                 writer.append(insight)
         left = [one for one, id_ in zip(lessons, ids, strict=True) if id_ not in writer.held]
-        outcomes = learn(model, left, prompts=EpisodePrompts(), heuristic=heuristic, ask=settings.ask)
+        outcomes = learn(model, left, prompts=EpisodePrompts(), heuristic=arm.heuristic, ask=settings.ask)
         for found in outcomes:
             done += 1
             if isinstance(found, NotLearned):

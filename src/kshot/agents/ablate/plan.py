@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from kshot.agents.ablate.arms import Arm, Condition, Variant, conditions_named, variants_of
@@ -144,7 +144,7 @@ def estimated(
 def pools_needed(cells: Iterable[tuple[str, Arm]]) -> int:
     """How many pools are learnt anew for these cells; derived ones cost nothing.
 
-    >>> pools_needed([("a", Arm()), ("a", Arm(k=3)), ("a", Arm(source="corrupted")), ("a", Arm(source="none"))])
+    >>> pools_needed([("a", Arm()), ("a", Arm(k=3)), ("a", Arm(source="corrupted")), ("b", Arm(k=0))])
     2
     """
     kinds = set()
@@ -152,6 +152,8 @@ def pools_needed(cells: Iterable[tuple[str, Arm]]) -> int:
         if arm.plain.source != "none":
             owner = arm.other or task
             kinds.add((owner, Arm()))
-            source = "corrupted" if arm.source == "corrupted" else "own"
-            kinds.add((owner, replace(Arm(source=source), heuristic=arm.heuristic, swapped=arm.swapped)))
+            kinds.add((owner, Arm(
+                source="corrupted" if arm.source == "corrupted" else "own", heuristic=arm.heuristic,
+                swapped=arm.swapped,
+            )))  # fmt: skip
     return len(kinds)

@@ -85,7 +85,8 @@ class Player:
 
     Example::
 
-        cell = Player(courses, grounds, endpoint, pools, store, PlaySettings(examples=folder)).cell("toy", Arm())
+        player = Player(courses, grounds, endpoint, pools, store, PlaySettings(examples=folder))
+        player.cell("toy", Arm()).episodes
     """
 
     def __init__(

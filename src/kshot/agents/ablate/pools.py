@@ -12,7 +12,6 @@ from kshot.agents.ablate.arms import ALL_ANSWERS, Arm
 from kshot.agents.ablate.course import Ground
 from kshot.agents.ablate.learnt import (
     PoolSettings,
-    header_for,
     learnt_pool,
     lessons_for,
     pool_folder,
@@ -79,6 +78,11 @@ class Pools:
         self._learnt: dict[Path, InsightPool] = {}
         self.failed: dict[str, int] = {}
 
+    @property
+    def model(self) -> LanguageModel:
+        """Who explains."""
+        return self._model
+
     def shown(self, task: str, arm: Arm) -> Shown | str:
         """What an arm shows, or why it cannot be played.
 
@@ -116,7 +120,7 @@ class Pools:
         return self._pool(task, Arm())
 
     def to_learn(self, arms: Iterable[tuple[str, Arm]]) -> dict[str, int]:
-        """Insights that these arms still need, by pool; what folders hold, or another pool lends, is not counted.
+        """Insights that these arms still need, by pool; what is there, or another pool lends, is not counted.
 
         Example::
 
@@ -143,13 +147,15 @@ class Pools:
     def _pool(self, owner: str, arm: Arm) -> InsightPool:
         folder = self._folder(owner, arm)
         if folder not in self._learnt:
-            lessons = self._lessons(owner, arm)
             known = () if folder == self._folder(owner, Arm()) else self._pool(owner, Arm()).insights
-            header = header_for(owner, lessons, arm, settings=self._settings, model=self._model.id)
             self._learnt[folder], failed = learnt_pool(
-                folder, lessons, self._model, header=header, heuristic=arm.heuristic,
-                settings=self._settings, known=known,
-            )  # fmt: skip
+                owner,
+                self._lessons(owner, arm),
+                self._model,
+                arm=arm,
+                settings=self._settings,
+                known=known,
+            )
             if failed:
                 self.failed[folder.name] = failed
         return self._learnt[folder]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
 
 from kshot.models.endpoint.options import is_loopback
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     import httpx2
 
 CONNECT_S = 15.0
+MOST_BYTES = 16_000_000  # of one reply: an endpoint that heeds max_tokens sends thousands
 # nothing that the environment adds to openai's requests goes to a server it was not meant for
 SENT = frozenset(
     {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "transfer-encoding"}
@@ -54,6 +57,7 @@ class Client:
     async def send(self, body: dict[str, Any]) -> Received | Trouble:
         """One attempt at ``/chat/completions``; every way in which it may end is a value."""
         errors = self._errors
+        body = sendable(body)
         try:
             async with asyncio.timeout(self._timeout_s):
                 response = await self._client.post(
@@ -71,6 +75,9 @@ class Client:
             return self._clean(read_status(found.status_code, found.headers, found.content))
         if response.status_code != 200:
             return self._clean(read_status(response.status_code, response.headers, response.content))
+        if len(response.content) > MOST_BYTES:
+            told = f"the reply has {len(response.content) / 1e6:.0f} MB, more than {MOST_BYTES / 1e6:.0f}"
+            return Trouble("refused", told, status=200, code="too_long")
         return self._clean(read_reply(response.content, body.get("stop", ())))
 
     async def close(self) -> None:
@@ -85,8 +92,10 @@ class Client:
         request.headers["authorization"] = f"Bearer {self._key}"
 
     def _clean(self, found: Received | Trouble) -> Received | Trouble:
-        """Words of the endpoint without the key, which some repeat."""
-        if isinstance(found, Received) or self._key == "none" or self._key not in found.told:
+        """Words of the endpoint without the key, which some repeat; they are kept, and the key is not."""
+        if isinstance(found, Received):
+            return replace(found, text=self._plain(found.text)) if self._key in found.text else found
+        if self._key not in found.told:
             return found
         return Trouble(
             found.kind, self._plain(found.told), found.wait_s, found.status, found.code, found.tokens
@@ -94,3 +103,20 @@ class Client:
 
     def _plain(self, text: str) -> str:
         return text if self._key == "none" else text.replace(self._key, "[secret]")
+
+
+def sendable(body: dict[str, Any]) -> dict[str, Any]:
+    r"""A body that can travel as UTF-8: half characters, which no UTF-8 has, become the replacement mark.
+
+    They come from an endpoint that cut an emoji in two, and from bytes on a command line.
+
+    >>> sendable({"content": "half \ud83d"})["content"] == "half \ufffd"
+    True
+    """
+    text = json.dumps(body, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        whole: dict[str, Any] = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        return whole
+    return body

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from kshot.models.endpoint.request import before_stop, text_tokens
 
+MOST_TOKENS = 10**9  # no request has so many
 # limited: told to slow down · busy: not served, not paid · lost: perhaps paid, nothing usable came ·
 # unsent: nobody there · refused: this question fails · empty: paid, nothing said · stop: the run cannot go on
 Kind: TypeAlias = Literal["limited", "busy", "lost", "unsent", "refused", "empty", "stop"]
@@ -61,6 +62,9 @@ def read_reply(content: bytes, stop: Sequence[str] = ()) -> Received | Trouble:
     """
     try:
         body = json.loads(content)
+        if isinstance(body, dict) and body.get("error") and not body.get("choices"):
+            told, code = _told(content)
+            return Trouble("busy", f"an error in place of a reply: {told}", status=200, code=code)
         choice = body["choices"][0]
         message = choice["message"]
         text, refusal = _text(message.get("content")), message.get("refusal")
@@ -135,9 +139,18 @@ def _text(content: Any) -> str:
 
 
 def _counts(usage: Any) -> tuple[int, int] | None:
-    if not usage or usage.get("prompt_tokens") is None or usage.get("completion_tokens") is None:
+    """Tokens of prompt and reply; None where they are not counted, or so that nobody can believe it.
+
+    The reply is paid and good all the same, so wrong counts are no reason to ask again.
+    """
+    if not isinstance(usage, dict):
         return None
-    return int(usage["prompt_tokens"]), int(usage["completion_tokens"])
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return (int(prompt), int(completion)) if _is_count(prompt) and _is_count(completion) else None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS
 
 
 def _logprobs(found: Any) -> tuple[tuple[str, float], ...]:

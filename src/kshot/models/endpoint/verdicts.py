@@ -61,6 +61,8 @@ class Health:
         if found.kind not in ("unsent", "busy", "lost") or failures <= options.retries or not nothing_since:
             return ""
         self.given_up += 1
+        if self.last_served is None and found.kind != "unsent" and self.given_up >= IN_A_ROW:
+            return f"it gave no usable reply at all ({found.told}; {failures} attempts); check the base URL"
         if found.kind == "unsent" or self.given_up >= IN_A_ROW:
             return f"it stopped answering ({found.told}; {failures} attempts); run again when it is back"
         return ""

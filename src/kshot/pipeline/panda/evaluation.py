@@ -26,7 +26,7 @@ from kshot.pipeline.panda.evidence import PandaEvidence, gather_evidence
 from kshot.pipeline.panda.evidence_report import Told, panda_report
 from kshot.pipeline.panda.expert import Expert, expert_name, open_expert
 from kshot.pipeline.panda.learn_job import Rows, bench_of, close, expert_rows_of, rows_at
-from kshot.pipeline.panda.learn_pool import prompts_of
+from kshot.pipeline.panda.learn_pool import LEARNED_EVERY, prompts_of
 from kshot.pipeline.panda.llm import llm_usage
 from kshot.pipeline.panda.parts import EXPLAINED, NEAREST, Parts, lessons_of_pool, parts_for
 from kshot.pipeline.workbench import Workbench
@@ -166,14 +166,15 @@ def parts_of(
         return [one.top.answer for one in expert.prefer(rows)]
 
     def progress(name: str, done: int, of: int) -> None:
-        listener("answering", name=name, done=done, of=of)
+        if done % LEARNED_EVERY == 0 or done == of:
+            listener("answering", name=name, done=done, of=of)
 
     return Parts(
         template=bench.template, metric=task.metric, model=bench.llm, prompts=prompts_of(bench),
         embedder=bench.embedder, pool=pool, lessons=lessons, labelled=tuple(labelled),
         held_out=tuple(bench.labelled), retrieval=asked.retrieval, setting=asked.setting,
         heuristic=_heuristic(pool), ask=_ask(pool), expert=None if is_gold else said,
-        seed=bench.settings.report.seed, progress=progress,
+        seed=bench.settings.report.seed, margin=bench.settings.report.margin, progress=progress,
     )  # fmt: skip
 
 

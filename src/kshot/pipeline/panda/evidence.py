@@ -27,7 +27,6 @@ from kshot.pipeline.panda.conditions import (
 )
 from kshot.pipeline.panda.parts import Parts, answered, parts_for
 
-MARGIN = 0.02
 PLAIN = Extras()
 
 
@@ -249,7 +248,7 @@ def _compared(found: Sequence[Outcome], work: _Work) -> tuple[Outcome, ...]:
     seen = [
         compare_predictions(
             work.parts.metric, one.answers, reference.answers, work.gold,
-            labels=work.parts.labels, margin=MARGIN, seed=work.parts.seed,
+            labels=work.parts.labels, margin=work.parts.margin, seed=work.parts.seed,
         )
         for one in others
     ]  # fmt: skip

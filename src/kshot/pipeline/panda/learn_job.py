@@ -20,6 +20,7 @@ from kshot.models.asking import Question
 from kshot.pipeline.panda.expert import Expert, expert_name, open_expert
 from kshot.pipeline.panda.learn_pool import LearnedPool, Learning, learn_pool, lessons_of, prompts_of
 from kshot.pipeline.panda.llm import closing_llm, llm_usage
+from kshot.pipeline.panda.unpaid import Estimating, Unpaid
 from kshot.pipeline.workbench import Workbench
 from kshot.runs import Listener, Run, silent
 
@@ -66,16 +67,25 @@ def learn_from_task(task: Task, out: Path, job: LearnJob, *, listener: Listener)
 def planned_questions(task: Task, job: LearnJob) -> tuple[Workbench, list[Question]]:
     """What ``learn_from_task`` would ask the LLM: for an estimate before the first request.
 
-    The expert is asked (it is local and free); the LLM is asked only for the rivals of open answers.
+    The expert is asked, as it is local and free; the LLM is not. Where it would be asked for rivals first,
+    these questions come first, and the explanations of rows whose rival is not in its journal are counted
+    without one.
     """
     bench = bench_of(task)
-    rows, expert, _ = learning_parts(bench, job)
-    lessons, _ = lessons_of(rows, expert.prefer(rows), job.learning)
+    llm = bench.llm
+    free = Unpaid(llm) if isinstance(llm, Estimating) else None
+    try:
+        bench.llm = free or llm
+        rows, expert, _ = learning_parts(bench, job)
+        lessons, _ = lessons_of(rows, expert.prefer(rows), job.learning)
+    finally:
+        bench.llm = llm
+    first = list(free.missing) if free is not None else []
     if job.learning.render == "preference":
-        return bench, []
+        return bench, first
     prompts = prompts_of(bench)
     how = job.learning
-    return bench, [
+    return bench, first + [
         question_of(lesson, prompts=prompts, heuristic=how.heuristic, ask=how.ask) for lesson in lessons
     ]
 

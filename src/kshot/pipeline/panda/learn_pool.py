@@ -134,6 +134,7 @@ def learn_pool(
                 new += 1
             if settled % LEARNED_EVERY == 0 or settled == len(lessons):
                 listener("learning", done=settled, of=len(lessons), failed=len(dropped))
+        writer.close({"left_out": len(dropped)})
     return LearnedPool(InsightPool.load(out), tuple(dropped), new, llm_usage(bench))
 
 

@@ -17,28 +17,6 @@ if TYPE_CHECKING:
     from kshot.pipeline.workbench import Workbench
 
 
-def open_llm(
-    base_url: str,
-    model: str,
-    *,
-    api_key_env: str | None = None,
-    journal: Journal | Path | None = None,
-    budget: Budget | None = None,
-) -> Endpoint:
-    """An endpoint by its address; the key is read from the environment variable that is named.
-
-    ``journal`` None takes the user's own (see ``default_journal``), so that a rerun pays nothing.
-
-    Raises:
-        InputError: The address or the variable's name cannot be used, or the variable is not set.
-    """
-    return open_endpoint(
-        section(base_url, model, api_key_env=api_key_env),
-        journal=journal,
-        budget=budget,
-    )
-
-
 def section(
     base_url: str,
     model: str,

@@ -10,7 +10,7 @@ from kshot.data.example import Example, normalised
 from kshot.data.template import Template
 from kshot.methods.panda.answer import Answered, Reader, answer
 from kshot.methods.panda.cascade import ExpertAnswers
-from kshot.methods.panda.learn import Lesson, NotLearned, learn
+from kshot.methods.panda.learn import Lesson, NotLearned, drop_equal_texts, learn
 from kshot.methods.panda.pool import InsightPool
 from kshot.methods.panda.records import Heuristic, Insight
 from kshot.methods.panda.retrieve import Retrieval, Retriever
@@ -18,6 +18,7 @@ from kshot.methods.panda.seams import Ask, Prompts, Setting
 from kshot.models.base import Embedder, LanguageModel
 
 Progress: TypeAlias = Callable[[str, int, int], None]
+MARGIN = 0.02
 NEAREST = Retrieval()
 EXPLAINED = Setting(render="insight")
 
@@ -32,11 +33,13 @@ class Parts:
         lessons: What the pool was learned from; by default they are rebuilt from the pool, which does for
             rows without choices, history or system turn.
         labelled: Rows with answers that are no test rows: random examples come from them.
-        held_out: Shots that the pool was not learned from; usefulness is measured on them.
+        held_out: Shots on which usefulness is measured; where the pool was learned from one, its own insight
+            is left out of its prompt.
         retrieval: How insights are chosen.
         setting: Shots and reasoning; its ``render`` is that of the conditions ``real`` and of all controls.
         expert: Rows to the expert's answers; None where the labels are the expert.
         seed: Of every draw.
+        margin: Differences below it count as none, for the verdicts.
         progress: Told of each condition how many rows are answered, and of how many.
     """
 
@@ -55,6 +58,7 @@ class Parts:
     ask: Ask = "reason"
     expert: ExpertAnswers | None = None
     seed: int = 0
+    margin: float = MARGIN
     progress: Progress | None = None
 
     def gold(self, rows: Sequence[Example]) -> list[str]:
@@ -80,7 +84,7 @@ def parts_for(parts: Parts, rows: Sequence[Example]) -> tuple[Parts, tuple[str, 
     judged = {normalised(row.prompt) for row in rows}
     kept = [one for one in parts.pool if normalised(one.key) not in judged]
     lessons = parts.lessons or lessons_of_pool(kept)
-    clean = [one for one in lessons if normalised(one.row.prompt) not in judged]
+    clean, _ = drop_equal_texts(lessons, [row.prompt for row in rows])
     labelled, held_out = (
         tuple(row for row in side if normalised(row.prompt) not in judged)
         for side in (parts.labelled, parts.held_out)

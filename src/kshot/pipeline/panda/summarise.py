@@ -12,7 +12,8 @@ from kshot.pipeline.panda.ablate import VariantOutcome
 from kshot.pipeline.panda.ablations import SIZES
 from kshot.pipeline.panda.conditions import NAMES, REFERENCE
 from kshot.pipeline.panda.evaluation import Judged
-from kshot.pipeline.panda.evidence import MARGIN, Outcome
+from kshot.pipeline.panda.evidence import Outcome
+from kshot.pipeline.panda.parts import MARGIN
 from kshot.report.panda import (
     OfficialRow,
     PandaSummary,
@@ -29,7 +30,7 @@ OFFICIAL = ("emoji", "emotion", "hate", "irony", "offensive", "sentiment", "stan
 _GENERAL = "One LLM: a general claim needs three LLMs or more."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """One task's evaluation.
 
@@ -37,6 +38,7 @@ class Finished:
         official: The data set's own metric, where it has one beside the task's.
         page: Where its report lies, relative to the summary.
         before: Whose pool ``transfer`` took, where that is the task before.
+        cells: Every condition under every metric: the slow part, so made once (``finish``).
     """
 
     task: Task
@@ -44,6 +46,18 @@ class Finished:
     official: str = ""
     page: str = ""
     before: str = ""
+    cells: tuple[SummaryCell, ...] = ()
+
+
+def finish(task: Task, judged: Judged, *, official: str = "", page: str = "", before: str = "") -> Finished:
+    """One task's evaluation with its figures, for ``summarise``.
+
+    Example::
+
+        finish(task, judge_pool(task, pool, Evaluation(), listener=silent), page="irony/panda.html")
+    """
+    one = Finished(task=task, judged=judged, official=official, page=page, before=before)
+    return replace(one, cells=_cells(one))
 
 
 def summarise(finished: Sequence[Finished], missing: Mapping[str, str]) -> PandaSummary:
@@ -53,9 +67,9 @@ def summarise(finished: Sequence[Finished], missing: Mapping[str, str]) -> Panda
 
     Example::
 
-        summary = summarise([Finished(task, judge_pool(task, pool, Evaluation(), listener=silent))], {})
+        summary = summarise([finish(task, judged)], {"irony": "not begun"})
     """
-    cells = [cell for one in finished for cell in _cells(one)]
+    cells = [cell for one in finished for cell in one.cells]
     lines = [_line(one) for one in finished]
     pooled = _pooled_stance(finished)
     if pooled:
@@ -97,11 +111,11 @@ def _official_metric(one: Finished) -> str:
     return one.official or (metric if metric.startswith(PREFIX) else "")
 
 
-def _cells(one: Finished) -> list[SummaryCell]:
+def _cells(one: Finished) -> tuple[SummaryCell, ...]:
     """Every condition of one task."""
     evidence = one.judged.evidence
     scores = _Scores(evidence.gold, one.task.labels, one.task.settings.report.seed)
-    return [_cell(one.task.name, row, scores, _official_metric(one)) for row in evidence.outcomes]
+    return tuple(_cell(one.task.name, row, scores, _official_metric(one)) for row in evidence.outcomes)
 
 
 @dataclass(frozen=True, slots=True)

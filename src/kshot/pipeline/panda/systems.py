@@ -59,11 +59,15 @@ def learning_cost(pool: InsightPool) -> tuple[int, int, float]:
 
 
 def retriever(bench: Workbench, pool: InsightPool, dish: Dish) -> Retrieve:
-    """What finds the insights of a dish."""
+    """What finds the insights of a dish.
+
+    Raises:
+        DataError: The control is ``shuffled``, and no two insights differ: it would be no control.
+    """
     settings = bench.settings.panda
     if dish.control == "empty":
         return lambda row: Retrieved()
-    if dish.control == "shuffled" and len(pool) > 1:
+    if dish.control == "shuffled":
         pool = InsightPool(shuffled(pool.insights, seed=bench.settings.examples.seed), pool.header)
     options = Retrieval(k=settings.k, floor=settings.floor)
     if dish.control == "irrelevant":

@@ -14,7 +14,7 @@ from kshot.pipeline.panda.ablate_job import learn_and_judge
 from kshot.pipeline.panda.evaluation import Evaluation, Judged
 from kshot.pipeline.panda.learn_job import LearnJob
 from kshot.pipeline.panda.purse import Purse
-from kshot.pipeline.panda.summarise import Finished, summarise
+from kshot.pipeline.panda.summarise import Finished, finish, summarise
 from kshot.report.panda import PandaSummary, write_panda_report, write_panda_summary
 from kshot.report.write import ReportPaths
 from kshot.runs import Listener, slug
@@ -84,7 +84,8 @@ def ablate_tasks(
             judged = _judged(one, folders[name], asked, before, purse=purse)
             other = before[0] if before and not asked.pools else ""
             page = f"{folders[name].name}/{PAGE}"
-            finished.append(Finished(one.task, judged, one.official, page, other))
+            found = finish(one.task, judged, official=one.official, page=page, before=other)
+            finished.append(found)
             del missing[name]
         except BudgetError as error:
             missing[name] = f"stopped by the budget: {error}"

@@ -49,7 +49,8 @@ def scale_of(summary: PandaSummary) -> Scale:
 
 def means_table(summary: PandaSummary, scale: Scale) -> PandaTable:
     """Every system over all tasks that it was judged on."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    header: tuple[str, ...]
     for system in summary.systems:
         cells = summary.of_system(system)
         shifts = [one.difference for one in cells if one.difference is not None]
@@ -57,12 +58,14 @@ def means_table(summary: PandaSummary, scale: Scale) -> PandaTable:
         rows.append((
             system, count(len(cells)), scale.score(mean([one.score.value for one in cells])),
             scale.signed(mean(shifts)), f"{signs.count('better')} / {signs.count('worse')}",
-            scale.score(_mean_of(cells, lambda one: one.macro_f1)),
             scale.score(_mean_of(cells, lambda one: one.accuracy)),
             Scale().score(mean([one.invalid / one.n for one in cells])),
+            scale.score(_mean_of(cells, lambda one: one.macro_f1)),
         ))  # fmt: skip
-    header = ("system", "tasks", f"mean {summary.metric or 'score'}", f"mean against {summary.reference}",
-              "better / worse on", "mean macro-F1", "mean accuracy", "invalid")  # fmt: skip
+    header = ("system", "tasks", f"mean {_named(summary.metric)}", f"mean against {summary.reference}",
+              "better / worse on", "mean accuracy", "invalid", "mean macro-F1")  # fmt: skip
+    if summary.metric == "macro_f1":  # it stands there already
+        header, rows = header[:-1], [row[:-1] for row in rows]
     lead = (
         "The plain mean over tasks, each counting the same. Means over different numbers of tasks cannot be "
         "compared. Better and worse are counted after Holm's correction over the whole summary."
@@ -77,7 +80,8 @@ def scores_table(summary: PandaSummary, scale: Scale) -> PandaTable:
         found = summary.cell(task.name, system)
         return ABSENT if found is None else _scored(found.score, scale)
 
-    lead = f"The score ({summary.metric or 'each task has its own metric'}) with its 95 % interval."
+    metric = _named(summary.metric) if summary.metric else "each task has its own metric"
+    lead = f"The score ({metric}) with its 95 % interval."
     return _matrix("scores", "Scores: tasks by systems", lead, summary, cell)
 
 
@@ -149,7 +153,7 @@ def task_table(task: TaskLine, summary: PandaSummary, scale: Scale) -> PandaTabl
         count(one.n), scale.signed(one.difference), scale.interval(one.difference_interval, signed=True),
         p_value(one.p), p_value(one.p_holm), one.verdict,
     ) for one in cells]  # fmt: skip
-    header = ("system", "what", f"{task.metric}, 95 % interval", "macro-F1, 95 % interval",
+    header = ("system", "what", f"{_named(task.metric)}, 95 % interval", "macro-F1, 95 % interval",
               f"{task.official or 'official score'}, 95 % interval", "accuracy, 95 % interval", "invalid",
               "n", f"against {summary.reference}", "95 % interval", "p", "p (Holm)", "verdict")  # fmt: skip
     drop = {3} if task.metric == "macro_f1" else set()
@@ -185,6 +189,10 @@ def _usage_table(summary: PandaSummary) -> PandaTable:
               "money")  # fmt: skip
     lead = "Of all finished tasks together. Replies from the journal cost nothing."
     return PandaTable("usage", "Calls, tokens, money", lead, header, rows)
+
+
+def _named(metric: str) -> str:
+    return "macro-F1" if metric == "macro_f1" else metric or "score"
 
 
 def _mean_of(cells: Sequence[SummaryCell], of: Callable[[SummaryCell], Scored | None]) -> float | None:

@@ -154,7 +154,7 @@ class PoolWriter:
         for leftover in self.folder.glob(".*.partial"):
             leftover.unlink()
         if (self.folder / HEADER).is_file():
-            self._resume(read_header(self.folder))
+            self._resume(read_header(self.folder), is_empty=_is_empty(path))
         else:
             created = now()
             self._header = replace(self._header, created=self._header.created or created, updated=created)
@@ -170,8 +170,12 @@ class PoolWriter:
             self._file.write(b"\n")
         self._sync()
 
-    def _resume(self, found: PoolHeader) -> None:
+    def _resume(self, found: PoolHeader, *, is_empty: bool) -> None:
         different = found.differences(self._header)
+        if different and is_empty:  # nothing was learned: a mistyped model's name must not hold the folder
+            self._note(f"{self.folder}: held no insight, so it is begun anew")
+            self._header = replace(self._header, created=now(), updated=now())
+            return
         if different:
             raise DataError(
                 f"{self.folder}: the pool was begun otherwise: {'; '.join(different)} (pool, now); "
@@ -208,6 +212,10 @@ def _write_whole(file: IO[bytes], content: bytes) -> None:
     """Unbuffered, so that what was appended outlives this process; the system may take less than all."""
     while content:
         content = content[file.write(content) :]
+
+
+def _is_empty(path: Path) -> bool:
+    return not path.exists() or path.stat().st_size == 0
 
 
 def _locked(folder: Path) -> IO[bytes]:

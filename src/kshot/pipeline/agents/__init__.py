@@ -1,0 +1,1 @@
+"""Jobs on interactive tasks: the paper's tables for a list of them."""
