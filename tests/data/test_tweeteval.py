@@ -23,9 +23,7 @@ def released(folder, *, mapping="0\tno\n1\tyes", **splits):
     if mapping is not None:
         (folder / "mapping.txt").write_text(mapping, encoding="utf-8")
     for split, rows in splits.items():
-        (folder / f"{split}_text.txt").write_text(
-            "".join(text + " \n" for text, _ in rows), encoding="utf-8"
-        )
+        (folder / f"{split}_text.txt").write_text("".join(text + " \n" for text, _ in rows), encoding="utf-8")
         (folder / f"{split}_labels.txt").write_text("".join(f"{code}\n" for _, code in rows))
     return folder
 

@@ -79,9 +79,11 @@ def ablate_worlds(given: dict[str, Any]) -> None:
 
     Raises:
         InputError: A task or an option cannot be used.
+        BudgetError: Episodes are missing; the report names them.
         KshotError: Model, environment or disk fail; episodes that have ended are kept.
     """
     from kshot.cli.progress import listener
+    from kshot.errors import BudgetError
     from kshot.models.embed import load_embedder
     from kshot.pipeline.agents.estimate import estimate_tables
     from kshot.pipeline.agents.tables import plan_of, world_tables
@@ -106,8 +108,8 @@ def ablate_worlds(given: dict[str, Any]) -> None:
     print((paths.json if given.get("as_json") else paths.markdown).read_text(encoding="utf-8"))
     if not given.get("as_json"):
         print(f"report: {paths.html}")
-    for missing in report.missing:
-        print(f"missing: {missing}", file=sys.stderr)
+    if report.missing:
+        raise BudgetError("\n".join(report.missing))
 
 
 def courses_of(tasks: list[str]) -> list[Course]:

@@ -10,12 +10,14 @@ import typer
 
 from kshot.cli import act_tables as worlds
 from kshot.cli import panda_options as asked
-from kshot.cli.panda_given import guide_text, llm_of, render_of, tasks_of
+from kshot.cli.panda_given import guide_text, llm_of, one_task_of, render_of
+from kshot.cli.panda_pool import tell
 from kshot.cli.panda_tables import ablate_named
 
 if TYPE_CHECKING:
     from kshot.data.task import Task
     from kshot.methods.panda.answer import Answered
+    from kshot.models.endpoint import StepUsage
     from kshot.pipeline.panda.ask import Asking
     from kshot.pipeline.panda.learn_job import LearnJob
 
@@ -134,6 +136,7 @@ def _asking(given: dict[str, Any]) -> Asking:
         embedder=given["embedder"],
         expert=given.get("cascade"),
         draws=given.get("draws", 3),
+        say=lambda note: tell([note]),
     )
 
 
@@ -222,13 +225,8 @@ def _learn(given: dict[str, Any]) -> None:
     from kshot.cli.progress import listener
     from kshot.pipeline.panda.learn_job import learn_from_task
 
-    found = tasks_of(given, [given["task"]])
-    if len(found) > 1:
-        from kshot.errors import InputError
-
-        names = ", ".join(one.task.name for one in found)
-        raise InputError(f"{given['task']}: there are {len(found)} tasks ({names}); learn one at a time")
-    loaded, job = found[0].task, found[0].learning
+    one = one_task_of(given)
+    loaded, job = one.task, one.learning
     if given["dry_run"]:
         _estimate(loaded, job, as_json=given["as_json"])
         return
@@ -249,9 +247,15 @@ def _learn(given: dict[str, Any]) -> None:
     for reason, count in learned.reasons.items():
         print(f"left out: {count} rows, {reason}")
     for step in learned.usage:
-        tokens_used = step.prompt_tokens + step.completion_tokens
-        spent = f"{step.calls} requests, {step.cached} from the journal, {tokens_used} tokens"
-        print(f"{step.step}: {spent}, ${step.usd:.4f}, {step.failed} failed")
+        print(_spent(step))
+
+
+def _spent(step: StepUsage) -> str:
+    """What a step cost; without prices nobody knows, so no money is named."""
+    tokens = step.prompt_tokens + step.completion_tokens
+    usd = f", ${step.usd:.4f}" if step.usd else ""
+    told = f"{step.calls} requests, {step.cached} from the journal, {tokens} tokens{usd}"
+    return f"{step.step}: {told}, {step.failed} failed"
 
 
 def _estimate(task: Task, job: LearnJob, *, as_json: bool) -> None:

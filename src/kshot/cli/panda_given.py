@@ -37,16 +37,19 @@ def guide_text(path: Path | None) -> str:
     """The text of a guide; empty where no file is given.
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file cannot be read, or is empty.
     """
     from kshot.errors import InputError
 
     if path is None:
         return ""
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
+    if not text.strip():
+        raise InputError(f"{path}: the guide is empty; without --guide the pool's insights are shown")
+    return text
 
 
 def llm_of(given: dict[str, Any]) -> EndpointSection | str:
@@ -99,6 +102,21 @@ def tasks_of(given: dict[str, Any], names: Sequence[str]) -> list[TableTask]:
             found.append(TableTask(task=with_options(task, given), learning=learning, official=rows.official))
     _check_rows(given, found)
     return found
+
+
+def one_task_of(given: dict[str, Any]) -> TableTask:
+    """The one task that is named, with what is learned from it.
+
+    Raises:
+        InputError: As ``tasks_of``; or the name is that of a folder of several tasks.
+    """
+    from kshot.errors import InputError
+
+    found = tasks_of(given, [given["task"]])
+    if len(found) > 1:
+        names = ", ".join(one.task.name for one in found)
+        raise InputError(f"{given['task']}: there are {len(found)} tasks ({names}); learn one at a time")
+    return found[0]
 
 
 def _check_rows(given: dict[str, Any], found: Sequence[TableTask]) -> None:

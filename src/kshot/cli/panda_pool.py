@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,12 +18,21 @@ if TYPE_CHECKING:
 Pools = Annotated[list[Path], typer.Argument(metavar="POOL...", help="Pools of one task.")]
 
 
+def tell(notes: Iterable[str]) -> None:
+    """Prints what was found and mended when a pool was opened, beside the results."""
+    from kshot.report.terminal import printable
+
+    for note in notes:
+        print(printable(note), file=sys.stderr)
+
+
 def inspect(pool: asked.Pool, as_json: asked.AsJson = False) -> None:
     """Say what a pool holds: counts, labels, flags, agreement with gold, repeats."""
     from kshot.methods.panda.pool import InsightPool, inspect
 
-    facts = inspect(InsightPool.load(pool))
-    header = facts.header
+    loaded = InsightPool.load(pool)
+    facts, header = inspect(loaded), loaded.header
+    tell(loaded.notes)
     if as_json:
         plain = {row["name"]: row["value"] for row in facts.rows()}
         print(json.dumps({"header": header.to_json(), **plain}, ensure_ascii=False, indent=2))
@@ -47,7 +58,9 @@ def search(
     from kshot.report.terminal import printable
 
     header = InsightPool.load(pool).header
-    found = open_retriever(pool, embedder_of(header, embedder), Retrieval(k=k)).nearest(text)
+    retriever = open_retriever(pool, embedder_of(header, embedder), Retrieval(k=k))
+    tell(retriever.notes)
+    found = retriever.nearest(text)
     for one in found.chosen:
         if as_json:
             print(json.dumps({"score": one.score} | one.insight.to_json(), ensure_ascii=False))

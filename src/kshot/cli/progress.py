@@ -39,6 +39,8 @@ def listener() -> Iterator[Listener]:
                 progress.update(bar, description=fields["name"], completed=fields["share"], spent=spent)
             elif event == "writing":
                 progress.update(bar, description=f"writing {fields['name']}", completed=fields["share"])
+            elif event == "note":
+                progress.print(fields["text"], markup=False)
             elif event == "leaves":
                 for what in fields["what"]:
                     progress.print(f"leaves this machine: {what}", markup=False)

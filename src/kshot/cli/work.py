@@ -11,14 +11,17 @@ import typer
 
 from kshot.cli.places import check_place, load_task
 
+TaskNamed = Annotated[
+    str,
+    typer.Argument(
+        metavar="TASK",
+        help="A task file, miniature:NAME (single, mixed, hard, notes, echo), or tweeteval:FOLDER/TASK.",
+    ),
+]
+
 
 def run(
-    task: Annotated[
-        str,
-        typer.Argument(
-            help="A task file, miniature:NAME (single, mixed, hard, notes, echo), or tweeteval:FOLDER/TASK."
-        ),
-    ],
+    task: TaskNamed,
     out: Annotated[Path | None, typer.Option(help="The run folder; default: runs/NAME.")] = None,
     k: Annotated[int | None, typer.Option(help="How many shots to draw; overrides the task file.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the draw; overrides the task file.")] = None,

@@ -4,8 +4,9 @@ import gc
 import multiprocessing
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from endpoint_questions import echo, question, questions, quick, served
@@ -69,6 +70,25 @@ def test_a_rerun_pays_nothing_and_says_so(tmp_path: Path) -> None:
         assert len(server.requests) == 50
     assert found[3].text == "re: question 3"
     assert found[3].prompt_tokens == 2
+
+
+def test_half_characters_travel_as_the_replacement_mark(tmp_path: Path) -> None:
+    """An endpoint that cut an emoji in two, or bytes of a command line: the question is asked all the same."""
+    with served(echo, journal=tmp_path / "calls.sqlite") as (server, endpoint):
+        asked_for = [question("half \ud83d, whole \U0001f600")]
+        assert replies(endpoint, asked_for)[0].text == "re: half \ufffd, whole \U0001f600"
+        assert replies(endpoint, asked_for)[0].cached
+        assert len(server.requests) == 1
+
+
+def test_a_reply_of_many_megabytes_fails_its_question_alone() -> None:
+    def some(body: Mapping[str, Any]) -> str:
+        return "x" * 17_000_000 if "question 0" in body["messages"][-1]["content"] else "ok"
+
+    with served(some) as (server, endpoint):
+        first, second = replies(endpoint, questions(2))
+    assert (first.finish_reason, second.text, len(server.requests)) == ("error", "ok", 2)
+    assert "17 MB, more than 16" in first.error
 
 
 def test_equal_questions_are_paid_once_where_a_journal_is_kept(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from kshot.agents.episode import Episode, final_score
-from kshot.measure.statistics import compare
+from kshot.measure.statistics import compare, wilson
 
 Scores: TypeAlias = Mapping[str, Mapping[int, float]]
 Interval: TypeAlias = tuple[float, float]
@@ -103,11 +103,17 @@ def mean_score(scores: Scores) -> float | None:
 
 
 def mean_interval(scores: Scores, *, seed: int = 0) -> Interval | None:
-    """95 % of the mean score, by bootstrap over variations; None with fewer than two.
+    """95 % of the mean score; None with fewer than two variations.
+
+    By bootstrap over variations; where all are 0 or 100, Wilson's.
 
     >>> mean_interval({"a": {0: 100.0}}) is None
     True
     """
+    values = [score for found in scores.values() for score in found.values()]
+    if len(values) > 1 and set(values) <= {0.0, HIGHEST} and _are_even(scores):
+        low, high = wilson(sum(value > 0 for value in values), len(values))
+        return low * HIGHEST, high * HIGHEST
     nothing = {task: dict.fromkeys(found, 0.0) for task, found in scores.items()}
     found = compared(scores, nothing, seed=seed)
     if found is None:
@@ -144,6 +150,10 @@ def compared(a: Scores, b: Scores, *, seed: int = 0) -> Compared | None:
     interval = max(-HIGHEST, low * HIGHEST), min(HIGHEST, high * HIGHEST)
     difference, smallest = round(seen.difference * HIGHEST, 9), seen.smallest_difference * HIGHEST
     return Compared(difference, interval, seen.p, seen.verdict, smallest, n, tasks)
+
+
+def _are_even(scores: Scores) -> bool:
+    return len({len(found) for found in scores.values() if found}) == 1
 
 
 def claims(by_condition: Mapping[str, Scores], *, seed: int = 0) -> tuple[ScoreClaim, ...]:

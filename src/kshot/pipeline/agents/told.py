@@ -146,7 +146,9 @@ def _sentences(found: Sequence[ScoreClaim]) -> tuple[str, ...]:
 def _expert_alone(table: Scores) -> tuple[str, ...]:
     """Whether the expert is above every way that asks the LLM."""
     gold = table.first.row(GOLD)
-    others = [row for row in table.first.rows if row.name != GOLD and row.score is not None]
+    others = [
+        row for row in table.first.rows if row.name != GOLD and row.score is not None and not row.missing
+    ]
     best = max(others, key=lambda row: row.score or 0.0, default=None)
     if gold is None or gold.score is None or best is None or gold.score <= (best.score or 0.0):
         return ()
@@ -155,11 +157,22 @@ def _expert_alone(table: Scores) -> tuple[str, ...]:
 
 
 def _missing(cells: Cells) -> tuple[str, ...]:
-    return tuple(
-        f"{task}, {arm.policy}, {arm.condition}: {cell.missing} of {cell.wanted} episodes are missing"
-        f" ({cell.stopped})"
-        for (task, arm), cell in cells.items()
-        if cell.missing
+    """The reason once, then what is missing, an arm a sentence."""
+    lacking = {place: cell for place, cell in cells.items() if cell.missing}
+    if not lacking:
+        return ()
+    reasons = dict.fromkeys(cell.stopped for cell in lacking.values() if cell.stopped)
+    wanted = sum(cell.wanted for cell in cells.values())
+    count = sum(cell.missing for cell in lacking.values())
+    by_arm: dict[str, list[str]] = {}
+    for (task, arm), cell in lacking.items():
+        told = f"{task.rpartition(':')[2]} ({cell.missing} of {cell.wanted})"
+        by_arm.setdefault(f"{arm.policy}, {arm.condition}", []).append(told)
+    first = f"{count:,} of {wanted:,} episodes are missing; the same command plays them"
+    why = "; ".join(reasons)
+    return (
+        f"{first}: {why}" if why else first,
+        *(f"{arm}: {', '.join(told)}" for arm, told in by_arm.items()),
     )
 
 

@@ -70,9 +70,7 @@ def _row(way: Way, tasks: Sequence[str], ways: Sequence[Way], seed: int) -> Scor
     note = "; ".join(part for part in (way.note, skipped) if part)
     missing = sum(cell.missing for cell in cells)
     if value is None:
-        stopped = next((cell.stopped for cell in cells if cell.stopped), "")
         failed = sum(len(cell.episodes) for cell in cells)
-        note = "; ".join(part for part in (note, stopped) if part)
         return ScoreRow(name=way.name, group=way.group, missing=missing, failed=failed, note=note)
     seen = [evaluate_episodes(cell.episodes) for cell in cells if scores.get(cell.task)]
     count = len(seen)

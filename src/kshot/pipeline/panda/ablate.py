@@ -22,7 +22,7 @@ from kshot.methods.panda.usefulness import measure_usefulness, with_counters
 from kshot.models.embed.remember import RememberingEmbedder
 from kshot.pipeline.panda.ablations import QUESTIONS, TITLES, Variant, variants_of
 from kshot.pipeline.panda.evidence import row_metric
-from kshot.pipeline.panda.parts import Parts, answered, learned, parts_for, reader_of
+from kshot.pipeline.panda.parts import Parts, answered, learned, parts_for, reader_of, without_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,8 @@ def run_ablations(
         raise InputError(f"ablations: {len(rows)} rows to be judged on; expected two or more")
     clean, _ = parts_for(parts, rows)
     clean = replace(clean, embedder=RememberingEmbedder(clean.embedder))
-    work = _Work(tuple(rows), clean, dict(pools or {}))
+    others = {name: without_rows(pool, rows) for name, pool in (pools or {}).items()}
+    work = _Work(tuple(rows), clean, others)
     tables = [
         (question, variants_of(question, pool_size=len(clean.pool), pools=tuple(work.pools)))
         for question in questions
@@ -152,7 +153,8 @@ class _Work:
     def _insights(self, variant: Variant) -> tuple[Sequence[Insight], int] | str:
         """What can be retrieved, and how many lessons failed; or why the variant is not run."""
         if variant.pool is not None:
-            return self.pools[variant.pool].insights, 0
+            other = self.pools[variant.pool].insights
+            return (other, 0) if other else "the pool is empty, or holds nothing but texts of test rows"
         insights, failed = self._pool_of(variant)
         if not insights:
             return "no insight could be learned" if variant.gold else "the pool is empty"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kshot.data.example import Example
+from kshot.data.rules import check_labels
 from kshot.data.taskfile.settings import EndpointSection
 from kshot.data.template import Template
 from kshot.errors import InputError
@@ -32,6 +33,8 @@ class Asking:
         llm: In place of the endpoint or model that explained: an endpoint, or a local folder or hub id.
         embedder: Who encodes; None takes the pool's own.
         expert: A classifier's folder: it answers where ``draws`` of the LLM do not agree (a cascade).
+        guide: Rules for the whole task; they stand in place of retrieved insights.
+        say: Told what was found and mended when the pool was opened, in whole sentences.
     """
 
     retrieval: Retrieval = field(default_factory=Retrieval)
@@ -42,6 +45,7 @@ class Asking:
     embedder: str | None = None
     expert: str | None = None
     draws: int = 3
+    say: Callable[[str], None] = lambda note: None
 
 
 def ask_pool(folder: Path, texts: Sequence[str], asking: Asking) -> list[Answered]:
@@ -68,7 +72,11 @@ def ask_pool(folder: Path, texts: Sequence[str], asking: Asking) -> list[Answere
 def reader_of(folder: Path, asking: Asking) -> tuple[Reader, PoolHeader]:
     """How a pool's folder puts rows, and its header."""
     header = InsightPool.load(folder).header
-    retrieve = open_retriever(folder, embedder_of(header, asking.embedder), asking.retrieval)
+    retrieve = None
+    if not asking.guide:
+        retrieve = open_retriever(folder, embedder_of(header, asking.embedder), asking.retrieval)
+        for note in retrieve.notes:
+            asking.say(note)
     reader = Reader(
         prompts=prompts_for(header),
         retrieve=retrieve,
@@ -190,6 +198,8 @@ def measure_pool(folder: Path, rows: Sequence[Example], asking: Asking) -> tuple
         folder, replace(asking, retrieval=replace(asking.retrieval, leave_one_out=True))
     )
     template, pool = template_of(header), InsightPool.load(folder)
+    if header.labels:
+        check_labels(rows, header.labels, are_listed=True)
     model = model_of(header, asking.llm)
     try:
         found = measure_usefulness(model, rows, reader, gold=[template.gold(row) for row in rows])

@@ -25,7 +25,7 @@ from kshot.pipeline.panda.conditions import (
     majority_label,
     reader_for,
 )
-from kshot.pipeline.panda.parts import Parts, answered, parts_for
+from kshot.pipeline.panda.parts import Parts, answered, parts_for, without_rows
 
 PLAIN = Extras()
 
@@ -120,6 +120,8 @@ def gather_evidence(
     _check(rows, names)
     clean, notes = parts_for(parts, rows)
     clean = replace(clean, embedder=RememberingEmbedder(clean.embedder))
+    if extras.irrelevant is not None:
+        extras = replace(extras, irrelevant=without_rows(extras.irrelevant, rows))
     work = _Work(tuple(rows), clean, tuple(clean.gold(rows)), extras)
     found: list[Outcome] = []
     skipped: list[tuple[str, str]] = []

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from kshot.data.example import Example
 from kshot.data.formats import read_examples
+from kshot.data.rules import check_labels
 from kshot.data.selection import Selection
 from kshot.data.task import Task
 from kshot.errors import InputError
@@ -140,6 +141,8 @@ def learning_parts(bench: Workbench, job: LearnJob) -> tuple[list[Example], Expe
         rows = rows_at(job.rows, labelled=False)
     if not rows:
         raise InputError(f"{bench.settings.name}: there is no row to learn from")
+    if bench.template.labels:
+        check_labels([row for row in rows if row.answer], bench.template.labels, are_listed=True)
     free = bench.without_test_rows(rows)
     kept_texts = {row.prompt for row in free}
     left_out = [(row.prompt, "equals a test row") for row in rows if row.prompt not in kept_texts]
@@ -171,12 +174,11 @@ def _selection(bench: Workbench, rows: list[Example], expert: Expert, job: Learn
     if job.choose == "diverse":
         vectors = [bench.embedder.encode([row.prompt for row in some]) for some in (rows, bench.labelled)]
         return diverse(*vectors, most=most)
-    preferences = expert.prefer(rows)
     if job.choose == "margin":
-        return by_margin([sorted_shares(found) for found in preferences], most=most)
+        return by_margin([sorted_shares(found) for found in expert.prefer(rows)], most=most)
     labels = [row.answer for row in rows]
-    if not all(labels):  # unlabelled rows: the expert's answers are the strata
-        labels = [found.top.answer for found in preferences]
+    if not all(labels):  # unlabelled rows: the expert's answers are the strata; asking it may cost requests
+        labels = [found.top.answer for found in expert.prefer(rows)]
     return stratified(labels, label_names=bench.template.labels or sorted(set(labels)), most=most)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from kshot.data.example import Example
 from kshot.data.taskfile.settings import EndpointSection
-from kshot.errors import InputError
+from kshot.errors import InputError, RunError
 from kshot.methods.panda.filters import GoldRule, filter_preferences
 from kshot.methods.panda.learn import (
     MOST_TOKENS,
@@ -104,6 +104,7 @@ def learn_pool(
         DataError: The folder holds a pool of something else.
         BudgetError: A limit was reached; what was learned is kept.
         InputError: No row is left to learn from.
+        RunError: Rows were left, and none gave an insight: an empty pool answers like none.
     """
     model, prompts = bench.llm, prompts_of(bench)
     preferences = expert.prefer(rows)
@@ -113,19 +114,17 @@ def learn_pool(
     header = header_of(bench, expert, learning)
     new = 0
     with PoolWriter.open(out, header) as writer:
+        for note in writer.notes:
+            listener("note", text=note)
         open_lessons = [
             lesson for lesson in lessons
             if planned(lesson, learning, prompts, model).id not in writer.held
         ]  # fmt: skip
         settled = len(lessons) - len(open_lessons)
         for found in learn(
-            model,
-            open_lessons,
-            prompts=prompts,
-            heuristic=learning.heuristic,
-            ask=learning.ask,
-            render=learning.render,
-        ):
+            model, open_lessons,
+            prompts=prompts, heuristic=learning.heuristic, ask=learning.ask, render=learning.render,
+        ):  # fmt: skip
             settled += 1
             if isinstance(found, NotLearned):
                 dropped.append((rows[found.position].prompt, found.reason))
@@ -135,7 +134,10 @@ def learn_pool(
             if settled % LEARNED_EVERY == 0 or settled == len(lessons):
                 listener("learning", done=settled, of=len(lessons), failed=len(dropped))
         writer.close({"left_out": len(dropped)})
-    return LearnedPool(InsightPool.load(out), tuple(dropped), new, llm_usage(bench))
+    pool = InsightPool.load(out)
+    if not len(pool):
+        raise RunError(f"{out}: none of {len(lessons)} rows gave an insight: {_told(dropped)}")
+    return LearnedPool(pool, tuple(dropped), new, llm_usage(bench))
 
 
 def lessons_of(

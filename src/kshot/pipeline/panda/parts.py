@@ -82,20 +82,30 @@ def parts_for(parts: Parts, rows: Sequence[Example]) -> tuple[Parts, tuple[str, 
         parts, notes = parts_for(parts, task.test)
     """
     judged = {normalised(row.prompt) for row in rows}
-    kept = [one for one in parts.pool if normalised(one.key) not in judged]
-    lessons = parts.lessons or lessons_of_pool(kept)
+    pool = without_rows(parts.pool, rows)
+    lessons = parts.lessons or lessons_of_pool(pool)
     clean, _ = drop_equal_texts(lessons, [row.prompt for row in rows])
     labelled, held_out = (
         tuple(row for row in side if normalised(row.prompt) not in judged)
         for side in (parts.labelled, parts.held_out)
     )
     notes = []
-    if len(kept) < len(parts.pool):
-        count = len(parts.pool) - len(kept)
+    if count := len(parts.pool) - len(pool):
         notes.append(f"{count} of {len(parts.pool)} insights were left out: a test row has their text.")
-    pool = InsightPool(kept, parts.pool.header) if notes else parts.pool
     found = replace(parts, pool=pool, lessons=tuple(clean), labelled=labelled, held_out=held_out)
     return found, tuple(notes)
+
+
+def without_rows(pool: InsightPool, rows: Sequence[Example]) -> InsightPool:
+    """A pool without the insights whose text equals that of a row to be judged; compared normalised.
+
+    Example::
+
+        other = without_rows(InsightPool.load("pools/emotion"), task.test)
+    """
+    judged = {normalised(row.prompt) for row in rows}
+    kept = [one for one in pool if normalised(one.key) not in judged]
+    return pool if len(kept) == len(pool) else pool.with_insights(kept)
 
 
 def lessons_of_pool(insights: Iterable[Insight]) -> tuple[Lesson, ...]:

@@ -96,12 +96,33 @@ def test_going_on_keeps_the_date_and_takes_the_new_address(tmp_path: Path):
     ],
 )
 def test_a_pool_that_was_begun_otherwise_is_refused(tmp_path: Path, change, told):
-    PoolWriter.open(tmp_path / "pool", HEADER).close()
+    with PoolWriter.open(tmp_path / "pool", HEADER) as writer:
+        writer.append(an_insight(0))
     before = (tmp_path / "pool" / "header.json").read_bytes()
     with pytest.raises(DataError, match="the pool was begun otherwise: " + told):
         PoolWriter.open(tmp_path / "pool", replace(HEADER, **change))
     assert (tmp_path / "pool" / "header.json").read_bytes() == before
     PoolWriter.open(tmp_path / "pool", HEADER).close()  # the refusal left no lock
+
+
+def test_a_pool_without_insights_is_begun_anew(tmp_path: Path):
+    """A mistyped model's name ends the first call; the folder is free for the right one."""
+    PoolWriter.open(tmp_path / "pool", replace(HEADER, model="mistyped")).close()
+    with PoolWriter.open(tmp_path / "pool", HEADER) as writer:
+        assert "begun anew" in writer.notes[0]
+        writer.append(an_insight(0))
+    assert InsightPool.load(tmp_path / "pool").header.model == "m"
+
+
+def test_a_file_that_lost_whole_lines_is_told(tmp_path: Path):
+    with PoolWriter.open(tmp_path / "pool", HEADER) as writer:
+        for row in range(3):
+            writer.append(an_insight(row))
+    assert InsightPool.load(tmp_path / "pool").notes == ()
+    file = tmp_path / "pool" / "insights.jsonl"
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
+    (note,) = InsightPool.load(tmp_path / "pool").notes
+    assert "holds 2 insights, its header says 3" in note
 
 
 def test_one_process_at_a_time(tmp_path: Path):

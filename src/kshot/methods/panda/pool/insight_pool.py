@@ -106,8 +106,15 @@ class InsightPool:
         header = read_header(folder)
         lines = read_lines(folder / INSIGHTS)
         check_repeats(folder / INSIGHTS, lines)
-        told = f"{folder / INSIGHTS}: the last record was cut off when its process died; it is not read"
-        return cls(lines.insights, header, notes=[told] if lines.unfinished else [])
+        path, notes = folder / INSIGHTS, []
+        if lines.unfinished:
+            notes.append(f"{path}: the last record was cut off when its process died; it is not read")
+        if len(lines.insights) < (said := header.counts.get("insights", 0)):
+            notes.append(
+                f"{path}: holds {len(lines.insights)} insights, its header says {said}: lines were lost or "
+                "deleted; learning again with the same command fetches them"
+            )
+        return cls(lines.insights, header, notes=notes)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Writes a folder that appears whole or not at all.
