@@ -281,6 +281,7 @@ def test_a_line_that_was_cut_off_is_played_again_and_a_damaged_one_is_told(tmp_p
         assert len(store) == 2
         assert store.get(keys[0]) == Episode("toy", 0, "react", scores=(0, 50))
         store.keep(keys[2], Episode("toy", 2, "react", ended="environment"))  # failed: not kept
+        assert store.get(keys[2]) is None
         store.keep(keys[2], Episode("toy", 2, "react"))
     with EpisodeStore(path) as store:
         assert len(store) == 3
@@ -324,6 +325,11 @@ def test_the_verdict_follows_the_comparisons() -> None:
     none = claims({"real": low, "shuffled": low})
     assert "No effect" in headline(none)
     assert "could have shown" in none[0].sentence
+    five = {"t": {n: 80.0 + n for n in range(5)}}  # so few can show nothing, whatever their interval
+    few = claims({"real": five, "shuffled": low})
+    assert few[0].compared.interval[0] > 0
+    assert not few[0].shown
+    assert headline(few).endswith("(so few variations can show none).")
     worse = claims({"real": low, "shuffled": high, "empty": high, "corrupted": low})
     assert headline(worse) == (
         "The insights score below shuffled ones; the model follows wrong insights below its own score."

@@ -12,7 +12,8 @@ from kshot.agents import SimulatedActor
 from kshot.agents.scienceworld import simulator, why_absent
 from kshot.cli.act import act, learn_episodes
 from kshot.errors import InputError
-from kshot.methods.panda.pool import InsightPool
+from kshot.methods.panda.pool import InsightPool, PoolHeader
+from kshot.methods.panda.records import Insight
 from kshot.models.fake import FakeServer
 
 needs_java = pytest.mark.skipif(bool(why_absent()), reason=why_absent() or "ScienceWorld is here")
@@ -97,6 +98,15 @@ def test_what_cannot_be_done_is_said(more: list[str], message: str) -> None:
     result = CliRunner().invoke(app, more)
     assert isinstance(result.exception, InputError)
     assert message in str(result.exception)
+
+
+@needs_java
+def test_a_pool_of_texts_is_no_pool_of_an_agent(tmp_path: Path) -> None:
+    header = PoolHeader("moods", kind="classification", labels=("calm", "angry"))
+    InsightPool([Insight(0, "a calm sea", "It is calm.")], header).save(tmp_path / "pool")
+    result = CliRunner().invoke(app, ["--env", "scienceworld:boil", "--pool", str(tmp_path / "pool")])
+    assert isinstance(result.exception, InputError)
+    assert "is a pool of classification (moods), and no agent's" in str(result.exception)
 
 
 def test_without_java_the_reason_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_a_dry_run_says_how_much_it_is_and_writes_nothing(tmp_path: Path) -> Non
     assert failed is None
     assert "2 tasks, 18 cells, 144 episodes to play; at most 28,800 requests to act" in told
     plain, _ = ablate("scienceworld:25", "--dry-run", "--json", "--policy", "saycan", out=tmp_path / "out")
-    assert json.loads(plain)["act_requests"] == 9 * 5 * 200 * 5
+    assert json.loads(plain)["act_requests"] == 9 * 8 * 200 * 5
     assert not (tmp_path / "out").exists()
 
 

@@ -131,18 +131,13 @@ def learn_from_trajectories(
                 dropped.append((trajectory.label, refused))
                 continue
             used += 1
-            lessons = lessons_of(
-                trajectory,
-                expert=header.expert or GOLD_PATHS,
-                position=place * ROWS_A_TRAJECTORY,
-                seed=learning.seed,
-            )
+            first, expert = place * ROWS_A_TRAJECTORY, header.expert or GOLD_PATHS
+            lessons = lessons_of(trajectory, expert=expert, position=first, seed=learning.seed)
             left = _not_held(lessons, writer, model, learning)
             settings = {"heuristic": learning.heuristic, "ask": learning.ask, "render": learning.render}
             for found in learn(model, left, prompts=prompts, **settings):  # type: ignore[arg-type]
                 if isinstance(found, NotLearned):
-                    step = found.position - place * ROWS_A_TRAJECTORY
-                    dropped.append((f"{trajectory.label} step {step}", found.reason))
+                    dropped.append((f"{trajectory.label} step {found.position - first}", found.reason))
                 else:
                     new += writer.append(found)
             if told is not None:

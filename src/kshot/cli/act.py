@@ -92,6 +92,10 @@ def _played(given: dict[str, Any], keep: Callable[[Episode], None]) -> dict[str,
     if given["compare"] and pool is None:
         raise InputError("--compare compares with and without insights; give a pool with --pool")
     header = InsightPool.load(pool).header if pool is not None else None
+    if header is not None and header.kind != "agent":
+        raise InputError(
+            f"{pool}: is a pool of {header.kind} ({header.task}), and no agent's; see panda learn"
+        )
     look = _lookup(pool, given["k"], given["embedder"]) if pool is not None else None
     with opened_model(given, header) as model:
         prepared = prepare(task, episodes=given["episodes"], thinker=model if strategy.thoughts else None)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PAPER = "paper"
 Policy = Annotated[str | None, typer.Option(help="Interactive tasks: react (default), saycan or reflexion.")]
 Episodes = Annotated[
-    int | None, typer.Option(help="Interactive tasks: test variations each; default 5.", min=1)
+    int | None, typer.Option(help="Interactive tasks: test variations each; default 8.", min=1)
 ]
 Rounds = Annotated[
     int | None, typer.Option(help="Interactive tasks: times that each is played; default 1.", min=1)

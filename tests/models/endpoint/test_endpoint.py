@@ -73,7 +73,7 @@ def test_a_rerun_pays_nothing_and_says_so(tmp_path: Path) -> None:
 
 
 def test_half_characters_travel_as_the_replacement_mark(tmp_path: Path) -> None:
-    """An endpoint that cut an emoji in two, or bytes of a command line: the question is asked all the same."""
+    """An endpoint cut an emoji in two, or bytes came by a command line: it is asked all the same."""
     with served(echo, journal=tmp_path / "calls.sqlite") as (server, endpoint):
         asked_for = [question("half \ud83d, whole \U0001f600")]
         assert replies(endpoint, asked_for)[0].text == "re: half \ufffd, whole \U0001f600"

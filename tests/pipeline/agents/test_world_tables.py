@@ -19,7 +19,10 @@ from kshot.pipeline.agents.estimate import estimate_tables
 from kshot.pipeline.agents.tables import TablesAsked, plan_of, surveys, world_tables
 from kshot.runs import silent
 
-ASKED = TablesAsked(episodes=3, learn_from=2, processes=2, questions=("render", "transfer"), simulated=True)
+ASKED = TablesAsked(
+    episodes=3, learn_from=2, conditions=("insights", "shuffled insights"), questions=("transfer",),
+    simulated=True,
+)  # fmt: skip
 NAMES = ("toy", "toys")
 
 
@@ -69,8 +72,8 @@ def test_learn_play_compare_report_over_http(served: FakeServer, tmp_path: Path)
         "better",
         "too few rows to tell",
     }
-    assert [one.question for one in report.questions] == ["render", "transfer"]
-    names = {row.name for task in report.questions[1].tasks for row in task.rows}
+    assert [one.question for one in report.questions] == ["transfer"]
+    names = {row.name for task in report.questions[0].tasks for row in task.rows}
     assert names == {"no insights", "the task's own pool", "pool of toy", "pool of toys"}
     assert report.missing == ()
     assert {step.step for step in report.usage} == {"thoughts", "learn", "act"}
@@ -89,21 +92,21 @@ def test_learn_play_compare_report_over_http(served: FakeServer, tmp_path: Path)
 def test_a_budget_that_ends_leaves_a_report_that_names_what_is_missing(
     served: FakeServer, tmp_path: Path
 ) -> None:
-    encoder, out = HashingEncoder(), tmp_path / "out"
-    with endpoint(served, tmp_path, calls=60) as model:
-        report, paths = world_tables(courses(), out, model, encoder, ASKED, listener=silent)
-        estimate = estimate_tables(courses(), out, model.id, encoder, ASKED)
+    encoder, out, asked = HashingEncoder(), tmp_path / "out", replace(ASKED, questions=())
+    with endpoint(served, tmp_path, calls=35) as model:
+        report, paths = world_tables(courses()[:1], out, model, encoder, asked, listener=silent)
+        estimate = estimate_tables(courses()[:1], out, model.id, encoder, asked)
     assert "episodes are missing; the same command plays them" in report.missing[0]
-    assert "60 of 60 calls" in report.missing[0]
+    assert "35 of 35 calls" in report.missing[0]
     left = sum(row.missing for task in report.conditions.tasks for row in task.rows)
     assert 0 < left <= estimate.episodes
     assert "Not finished" in paths.markdown.read_text(encoding="utf-8")
     with endpoint(served, tmp_path) as model:
-        whole, _ = world_tables(courses(), out, model, encoder, ASKED, listener=silent)
+        whole, _ = world_tables(courses()[:1], out, model, encoder, asked, listener=silent)
     assert whole.missing == ()
     lines = (out / "episodes.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     keys = [json.dumps(json.loads(line)["key"]) for line in lines]
-    assert len(set(keys)) == len(keys) == 3 * len(plan_of(courses(), ASKED).cells())
+    assert len(set(keys)) == len(keys) == 3 * len(plan_of(courses()[:1], asked).cells())
 
 
 def test_before_anything_is_known_the_estimate_is_a_bound(tmp_path: Path) -> None:
@@ -124,7 +127,7 @@ def test_a_model_that_refuses_ends_the_run_and_keeps_what_has_ended(tmp_path: Pa
                 raise ModelError("the key is wrong")
             return SimulatedActor().generate(conversations, **decoding)  # type: ignore[arg-type]
 
-    asked = replace(ASKED, processes=1)
+    asked = replace(ASKED, questions=())
     with pytest.raises(ModelError, match="key is wrong"):
         world_tables(courses(), tmp_path, Refusing(), HashingEncoder(), asked, listener=silent)
     assert (tmp_path / "episodes.jsonl").read_text(encoding="utf-8").count("\n") > 0

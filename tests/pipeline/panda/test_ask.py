@@ -66,5 +66,5 @@ def test_what_was_found_when_the_pool_was_opened_is_told(tmp_path: Path) -> None
 
 def test_a_pool_is_not_measured_on_labels_that_it_does_not_have(tmp_path: Path) -> None:
     rows = [Example("a calm pond", "Calm", source="held.jsonl:1")]
-    with pytest.raises(TaskError, match="held.jsonl:1: label 'Calm' is none of calm, angry"):
+    with pytest.raises(TaskError, match=r"held\.jsonl:1: label 'Calm' is none of calm, angry"):
         measure_pool(calm_pool(tmp_path / "pool"), rows, Asking())

@@ -137,13 +137,16 @@ def test_labels_cannot_be_the_expert_of_unlabelled_rows(tmp_path: Path) -> None:
 def test_a_label_that_the_task_does_not_have_is_no_preference(tmp_path: Path) -> None:
     job = LearnJob(rows=(Example("a boat", "Calm", source="more.jsonl:1"),))
     with FakeServer(told) as server:
-        with pytest.raises(TaskError, match="more.jsonl:1: label 'Calm' is none of calm, angry"):
+        with pytest.raises(TaskError, match=r"more\.jsonl:1: label 'Calm' is none of calm, angry"):
             learn_from_task(task_at(server.base_url), tmp_path / "pool", job, listener=silent)
         assert not server.requests
 
 
 def test_where_no_row_gives_an_insight_there_is_an_error(tmp_path: Path) -> None:
-    with FakeServer(lambda request: "") as server, pytest.raises(RunError, match="none of 10 rows gave"):
+    with (
+        FakeServer(lambda request: "") as server,
+        pytest.raises(RunError, match="no row gave an insight: an empty reply"),
+    ):
         learn_from_task(task_at(server.base_url), tmp_path / "pool", LearnJob(), listener=silent)
 
 

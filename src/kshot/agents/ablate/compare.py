@@ -15,6 +15,7 @@ Scores: TypeAlias = Mapping[str, Mapping[int, float]]
 Interval: TypeAlias = tuple[float, float]
 Question: TypeAlias = Literal["used", "adds_to_examples", "follows_blindly", "beside"]
 HIGHEST, MARGIN = 100.0, 0.02
+FEWEST = 6  # variations that can show a difference: p is at least 2^(1 - n)
 SHOWN: Mapping[str, str] = {
     "real": "insights", "empty": "no insights", "shuffled": "shuffled insights",
     "irrelevant": "irrelevant insights", "corrupted": "corrupted insights",
@@ -33,7 +34,8 @@ class Compared:
 
     Attributes:
         interval: 95 %.
-        smallest: The difference that these variations would have shown four times in five.
+        smallest: The difference that these variations would have shown four times in five; None: so few can
+            show none.
         n: Variations that both finished, of all tasks.
         tasks: How many these are of.
     """
@@ -42,7 +44,7 @@ class Compared:
     interval: Interval
     p: float
     verdict: str
-    smallest: float
+    smallest: float | None
     n: int
     tasks: int
 
@@ -58,8 +60,11 @@ class ScoreClaim:
 
     @property
     def shown(self) -> bool:
-        """Whether the 95 % interval of a − b lies above 0."""
-        return self.compared.interval[0] > 0
+        """Whether a is above b: the whole 95 % interval above 0, and p below 5 %.
+
+        p is never below 2^(1 − n) with n variations: fewer than six show nothing, whatever their interval.
+        """
+        return self.compared.verdict == "better"
 
     @property
     def sentence(self) -> str:
@@ -72,11 +77,12 @@ class ScoreClaim:
         pair = f"{SHOWN[self.a]} against {SHOWN[self.b]}"
         if self.shown:
             return f"{pair}: higher ({figures})."
-        if high < 0:
+        if seen.verdict == "worse":
             return f"{pair}: lower ({figures})."
-        return (
-            f"{pair}: no effect shown ({figures}); they could have shown {seen.smallest:.1f} points or more."
-        )
+        could = "so few can show none"
+        if seen.smallest is not None:
+            could = f"they could have shown {seen.smallest:.1f} points or more"
+        return f"{pair}: no effect shown ({figures}); {could}."
 
 
 def variation_scores(episodes: Iterable[Episode]) -> dict[int, float]:
@@ -148,7 +154,8 @@ def compared(a: Scores, b: Scores, *, seed: int = 0) -> Compared | None:
     seen = compare(first, second, margin=MARGIN, seed=seed)
     low, high = seen.interval
     interval = max(-HIGHEST, low * HIGHEST), min(HIGHEST, high * HIGHEST)
-    difference, smallest = round(seen.difference * HIGHEST, 9), seen.smallest_difference * HIGHEST
+    difference = round(seen.difference * HIGHEST, 9)
+    smallest = seen.smallest_difference * HIGHEST if n >= FEWEST else None
     return Compared(difference, interval, seen.p, seen.verdict, smallest, n, tasks)
 
 
@@ -192,11 +199,12 @@ def headline(found: Sequence[ScoreClaim]) -> str:
         )
     if used.shown:
         said = "The insights are used"
-    elif used.compared.interval[1] < 0:
+    elif used.compared.verdict == "worse":
         said = "The insights score below shuffled ones"
     else:
         least = used.compared.smallest
-        said = f"No effect of the insights themselves is shown; one of {least:.0f} points could have been"
+        could = "so few variations can show none" if least is None else f"one of {least:.0f} points could be"
+        said = f"No effect of the insights themselves is shown ({could})"
     if adds is not None:
         said += (
             "; they add to the expert's bare preferences"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 from kshot.models.endpoint.request import before_stop, text_tokens
 
@@ -149,7 +149,7 @@ def _counts(usage: Any) -> tuple[int, int] | None:
     return (int(prompt), int(completion)) if _is_count(prompt) and _is_count(completion) else None
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS
 
 

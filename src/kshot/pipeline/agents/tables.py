@@ -52,7 +52,7 @@ class TablesAsked:
     """
 
     policy: str = "react"
-    episodes: int = 5
+    episodes: int = 8
     rounds: int = 1
     processes: int = 1
     learn_from: int = 10

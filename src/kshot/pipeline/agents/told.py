@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -178,9 +179,10 @@ def _missing(cells: Cells) -> tuple[str, ...]:
 
 def _claim_row(one: ScoreClaim) -> ClaimRow:
     seen = one.compared
+    smallest = math.nan if seen.smallest is None else seen.smallest
     return ClaimRow(
         question=one.question, a=SHOWN[one.a], b=SHOWN[one.b], difference=seen.difference,
-        interval=seen.interval, p=seen.p, n=seen.n, smallest_difference=seen.smallest, shown=one.shown,
+        interval=seen.interval, p=seen.p, n=seen.n, smallest_difference=smallest, shown=one.shown,
         sentence=one.sentence,
     )  # fmt: skip
 

@@ -134,10 +134,14 @@ def learn_pool(
             if settled % LEARNED_EVERY == 0 or settled == len(lessons):
                 listener("learning", done=settled, of=len(lessons), failed=len(dropped))
         writer.close({"left_out": len(dropped)})
+    return LearnedPool(_not_empty(out, dropped), tuple(dropped), new, llm_usage(bench))
+
+
+def _not_empty(out: Path, dropped: Sequence[tuple[str, str]]) -> InsightPool:
     pool = InsightPool.load(out)
     if not len(pool):
-        raise RunError(f"{out}: none of {len(lessons)} rows gave an insight: {_told(dropped)}")
-    return LearnedPool(pool, tuple(dropped), new, llm_usage(bench))
+        raise RunError(f"{out}: no row gave an insight: {_told(dropped)}")
+    return pool
 
 
 def lessons_of(

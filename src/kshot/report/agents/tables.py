@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kshot.report.agents.facts import AgentReport, Interval, ScoreRow, Scores, TaskRows
 from kshot.report.forest import axis_over
-from kshot.report.panda.facts import UsageRow
+from kshot.report.panda.facts import ClaimRow, UsageRow
 from kshot.report.panda.tables import PandaTable, place
 from kshot.report.wording import ABSENT, count, money, p_value
 
@@ -20,6 +20,7 @@ QUESTIONS = {
     "follows_blindly": "Are wrong insights followed?",
 }
 SHOWN_AT = 0.05
+_FOUND = {"better": "yes", "worse": "the opposite", "unsure": "no effect shown"}
 
 
 def agent_tables(report: AgentReport) -> Iterator[PandaTable]:
@@ -48,7 +49,7 @@ def claims_table(report: AgentReport) -> PandaTable:
             QUESTIONS.get(row.question, row.question), f"{row.a} − {row.b}",
             points(row.difference, signed=True), bounds(row.interval, signed=True), p_value(row.p),
             count(row.n),
-            "yes" if row.shown else "the opposite" if row.interval[1] < 0 else "no effect shown",
+            _FOUND[_sign(row)],
             points(row.smallest_difference),
         )
         for row in report.claims
@@ -58,9 +59,9 @@ def claims_table(report: AgentReport) -> PandaTable:
     lead = (
         "The same test variations, rounds, number of insights and decoding; only what the insights say "
         "differs. Paired by variation, every task with the same weight. A question is answered with yes "
-        "where the whole 95 % interval lies above 0."
+        "where the whole 95 % interval lies above 0 and p is below 5 %, which takes six variations or more."
     )
-    tones = tuple(_sign(row.interval) for row in report.claims)
+    tones = tuple(_sign(row) for row in report.claims)
     title = "Do the insights do the work?"
     return PandaTable("controls", title, lead, header, rows, frozenset({1, 6}), tones)
 
@@ -194,5 +195,7 @@ def _tone(row: ScoreRow) -> str:
     return {"better": "better", "worse": "worse", "tied": "tied"}.get(row.verdict, "unsure")
 
 
-def _sign(interval: Interval) -> str:
-    return "better" if interval[0] > 0 else "worse" if interval[1] < 0 else "unsure"
+def _sign(row: ClaimRow) -> str:
+    if row.shown:
+        return "better"
+    return "worse" if row.interval[1] < 0 and row.p < SHOWN_AT else "unsure"

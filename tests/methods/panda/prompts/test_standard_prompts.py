@@ -237,3 +237,16 @@ def test_stops():
     assert PROMPTS.stop(Setting()) == ("\n",)
     assert PROMPTS.stop(Setting(reasoning=True)) == ()
     assert open_prompts(FREE, multiline=True).stop(Setting()) == ()
+
+
+@pytest.mark.parametrize(
+    ("labels", "by_index"),
+    [(("0", "1"), True), (("a", "b"), True), (("1", "10"), False), (("2", "0"), False)],
+)
+def test_no_index_is_offered_where_it_would_name_another_label(labels, by_index):
+    prompts = open_prompts(Template(kind="classification", labels=labels))
+    query = prompts.query(Example("a text", ""))[-1].content
+    assert ("by index" in query, "its index" in query) == (by_index, by_index)
+    assert "by its name" in query
+    request = prompts.explain(Example("a text", ""), Candidate(labels[1]), [Candidate(labels[0])])[0]
+    assert ("(index" in request[-1].content) == by_index

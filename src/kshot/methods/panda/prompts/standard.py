@@ -29,8 +29,9 @@ TASKS = {
     "generation": "Answer what the text asks for.",
     "extraction": "Extract from the text what is asked for.",
 }
+OR_INDEX = " or its index"
 FORMS = {
-    "classification": "the right label, by its name or its index",
+    "classification": f"the right label, by its name{OR_INDEX}",
     "choice": "the letter of the right choice",
     "generation": "the answer",
     "extraction": "the answer",
@@ -139,6 +140,12 @@ class StandardPrompts:
     def _name(self, label: str) -> str:
         return self.names.get(label, label)
 
+    @property
+    def _by_index(self) -> bool:
+        """Whether an index says which label is meant: not where a number is another label's name."""
+        shown = [self._name(label).strip() for label in self.template.labels]
+        return all(not name.isdecimal() or name == str(index) for index, name in enumerate(shown))
+
     def _named(self, insight: Insight) -> Insight:
         if insight.preference is None or not self.names:
             return insight
@@ -150,11 +157,14 @@ class StandardPrompts:
     def _question(self, row: Example, setting: Setting) -> str:
         parts = [marked(TASK, self._task)]
         if self.template.kind == "classification" and self.template.labels:
-            labels = (f"{i}: {one_line(self._name(name))}" for i, name in enumerate(self.template.labels))
-            parts.append("\n".join(["The labels, by index:", *labels]))
+            names = [one_line(self._name(name)) for name in self.template.labels]
+            listed = [f"{i}: {name}" for i, name in enumerate(names)] if self._by_index else names
+            parts.append("\n".join(["The labels, by index:" if self._by_index else "The labels:", *listed]))
         parts.append(marked(TEXT, self.template.query(row)))
         has_form = self.template.kind != "classification" or self.template.labels
         form = FORMS[self.template.kind if has_form else "generation"]
+        if has_form and not self._by_index:
+            form = form.removesuffix(OR_INDEX)
         if setting.reasoning:
             asked = "First reason in a few sentences. Then end with one last line of this form:"
             parts.append(f"{asked}\n{ANSWER_CUE} <{form}>")
@@ -178,7 +188,7 @@ class StandardPrompts:
         name = candidate.name or self._name(candidate.answer)
         labels = self.template.labels
         if self.template.kind == "classification" and candidate.answer in labels:
-            return f"{name} (index {labels.index(candidate.answer)})"
+            return f"{name} (index {labels.index(candidate.answer)})" if self._by_index else name
         if row.choices and candidate.answer in row.choices:
             return f"{LETTERS[row.choices.index(candidate.answer)]}. {candidate.answer}"
         if row.choices and candidate.answer in LETTERS[: len(row.choices)]:
