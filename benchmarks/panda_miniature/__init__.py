@@ -1,0 +1,1 @@
+"""PANDA on the miniature."""

@@ -125,9 +125,12 @@ def main() -> None:
         cells.append(f"[{100 * low:.1f}, {100 * high:.1f}]")
         mean, base = (np.mean([draw[one] for draw in draws], axis=0) for one in (name, "zero-shot"))
         versus = compare(mean, base) if name != "zero-shot" else None
-        told = "" if versus is None else f"{100 * versus.difference:+.1f} "
-        told += "" if versus is None else f"[{100 * versus.interval[0]:+.1f}, {100 * versus.interval[1]:+.1f}]"
-        cells += [told, "" if versus is None else f"{versus.p:.4f}"]
+        if versus is None:
+            cells += ["", ""]
+        else:
+            bounds = [100 * end for end in versus.interval]
+            told = f"{100 * versus.difference:+.1f} [{bounds[0]:+.1f}, {bounds[1]:+.1f}]"
+            cells += [told, f"{versus.p:.4f}"]
         print("| " + " | ".join(cells) + " |")
 
 

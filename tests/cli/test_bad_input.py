@@ -99,7 +99,7 @@ CASES = [
     Case("init over a task", "task.yaml: is there already; choose another folder", {}, ("init", ".")),
     Case("an unknown verb", "No such command 'fly'; see `", {}, ("fly",)),
     Case("an unknown option", "No such option: --nope; see `", {}, ("--nope",)),
-    Case("an argument missing", "Missing argument 'task'; see `", {}, ("run",)),
+    Case("an argument missing", "Missing argument 'TASK'; see `", {}, ("run",)),
     Case("a wrong option", "Invalid value for '--k': ", {}, ("run", "task.yaml", "--k", "many")),
 ]  # fmt: skip
 

@@ -85,3 +85,16 @@ def test_an_agents_pool_names_who_explained(given, expected, monkeypatch, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         learn_episodes({"task": "scienceworld:6", "out": tmp_path / "pool", **given})
     assert dict(seen["header"].endpoint) == expected
+
+
+def test_the_four_settings() -> None:
+    from kshot.cli.panda_given import setting_of
+
+    found = {name: setting_of(name) for name in ("zero-shot", "few-shot", "zero-shot-cot", "few-shot-cot")}
+    assert [(one.shots, one.reasoning) for one in found.values()] == [
+        (0, False),
+        (3, False),
+        (0, True),
+        (3, True),
+    ]
+    assert {one.render for one in found.values()} == {"insight"}

@@ -89,9 +89,13 @@ def test_a_large_bank_is_scored_on_the_shots_only(
 
 def test_what_is_not_used_yet_is_said(write_colours: WriteTask, tmp_path: Path) -> None:
     llm = {"base_url": "http://localhost:1/v1", "model": "m", "api_key_env": "SOME_KEY"}
+    task = Task.load(write_colours(budget={"usd": 1.0}))
+    assert "budget: usd" in {item.name for item in make_plan(task, bench_of(task, tmp_path / "run")).refused}
     task = Task.load(write_colours(knowledge={"llm": llm}, budget={"usd": 1.0}))
-    said = {item.name for item in make_plan(task, bench_of(task, tmp_path / "run")).refused}
-    assert {"knowledge: llm", "budget: usd"} <= said
+    plan_of_it = make_plan(task, bench_of(task, tmp_path / "run"))
+    assert "budget: usd" not in {item.name for item in plan_of_it.refused}
+    assert any("asked of m at http://localhost:1/v1" in what for what in plan_of_it.leaves)
+    assert "warning: knowledge: llm: the environment variable SOME_KEY is not set" in set(describe(task))
 
 
 def test_the_doctor_finds_what_is_installed() -> None:

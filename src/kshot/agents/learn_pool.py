@@ -11,7 +11,7 @@ from typing import Any
 from kshot.agents.base import Environment
 from kshot.agents.explanations import EpisodePrompts
 from kshot.agents.learning import Trajectory, lessons_of, refused_because, replayed
-from kshot.errors import InputError
+from kshot.errors import InputError, RunError
 from kshot.methods.panda.learn import (
     MOST_TOKENS,
     Lesson,
@@ -119,6 +119,7 @@ def learn_from_trajectories(
         DataError: The folder holds something else.
         BudgetError: A limit was reached; what was learnt is kept.
         InputError: Nothing could be learnt from.
+        RunError: There were decisions, and none gave an insight: an empty pool answers like none.
     """
     prompts = EpisodePrompts()
     new, used, dropped = 0, 0, list[tuple[str, str]]()
@@ -146,7 +147,12 @@ def learn_from_trajectories(
     if not used:
         why = "; ".join(f"{label}: {reason}" for label, reason in dropped[:3]) or "there is no trajectory"
         raise InputError(f"{header.task}: nothing to learn from ({why})")
-    return EpisodesLearned(InsightPool.load(out), new, used, tuple(dropped))
+    learnt = EpisodesLearned(InsightPool.load(out), new, used, tuple(dropped))
+    if not len(learnt.pool):
+        most = list(learnt.reasons.items())[:3]
+        why = "; ".join(f"{reason} ({count})" for reason, count in most) or "there was no decision"
+        raise RunError(f"{out}: no decision gave an insight: {why}")
+    return learnt
 
 
 def _not_held(

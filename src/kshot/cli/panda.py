@@ -69,6 +69,7 @@ def ask(
     floor: asked.Floor = None,
     mmr: asked.Mmr = None,
     overlap: asked.Overlap = None,
+    distinct_keys: asked.DistinctKeys = False,
     token_budget: asked.TokenBudget = None,
     render: asked.Render = "both",
     reasoning: asked.Reasoning = False,
@@ -123,7 +124,7 @@ def _asking(given: dict[str, Any]) -> Asking:
     from kshot.methods.panda.seams import Setting
     from kshot.pipeline.panda.ask import Asking
 
-    names = ("k", "floor", "mmr", "overlap", "token_budget")
+    names = ("k", "floor", "mmr", "overlap", "distinct_keys", "token_budget")
     shots = given.get("shots")
     examples = tuple(read_examples(shots).examples[:3]) if shots else ()
     reasoning, render = bool(given.get("reasoning")), render_of(given["render"])
@@ -160,7 +161,9 @@ def ablate(
     min_probability: asked.MinProbability = 0.0,
     min_margin: asked.MinMargin = 0.0,
     prompts: asked.Prompts = None,
+    setting: asked.SettingName = "zero-shot",
     embedder: asked.TaskEmbedder = None,
+    # fmt: off
     llm: asked.Llm = None,
     llm_model: asked.LlmModel = None,
     api_key_env: asked.ApiKeyEnv = None,
@@ -170,6 +173,7 @@ def ablate(
     calls: asked.MaxCalls = None,
     tokens: asked.MaxTokens = None,
     usd: asked.MaxUsd = None,
+    # fmt: on
     limit: asked.Limit = None,
     metric: asked.Metric = None,
     policy: worlds.Policy = None,

@@ -11,8 +11,21 @@ if TYPE_CHECKING:
     from kshot.data.example import Example
     from kshot.data.task import Task
     from kshot.data.taskfile.settings import EndpointSection, PandaSection
+    from kshot.methods.panda.seams import Setting
     from kshot.pipeline.panda.learn_job import LearnJob
     from kshot.pipeline.panda.tables import TableTask
+
+FEW_SHOTS = 3
+
+
+def setting_of(name: str) -> Setting:
+    """One of the paper's four settings; insights and all controls are shown by their explanation."""
+    from kshot.methods.panda.seams import Setting
+
+    names = ("zero-shot", "few-shot", "zero-shot-cot", "few-shot-cot")
+    chosen = one_of(name, "--setting", names)
+    shots = FEW_SHOTS if chosen.startswith("few") else 0
+    return Setting(shots=shots, reasoning=chosen.endswith("cot"), render="insight")
 
 
 def render_of(name: str) -> Any:

@@ -121,3 +121,9 @@ Draws = Annotated[int, typer.Option(help="Of the LLM, with --cascade.", min=2)]
 HeldOut = Annotated[
     Path, typer.Argument(metavar="ROWS", help="Labelled rows that the pool was not learned from.")
 ]
+SettingName = Annotated[
+    str, typer.Option("--setting", help="zero-shot, few-shot (3 shots), zero-shot-cot or few-shot-cot.")
+]
+DistinctKeys = Annotated[
+    bool, typer.Option("--distinct-keys", help="Of equal texts in the pool show the first only.")
+]

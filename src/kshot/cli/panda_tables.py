@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kshot.cli.act_tables import ablate_worlds, is_worlds, refuse_world_options
-from kshot.cli.panda_given import tasks_of
+from kshot.cli.panda_given import setting_of, tasks_of
 
 if TYPE_CHECKING:
     from kshot.pipeline.panda.evaluation import Evaluation
@@ -52,6 +52,7 @@ def evaluation_of(given: dict[str, Any]) -> Evaluation:
 
     chosen, others = tuple(given["questions"] or PAPER), given["others"] or ()
     return Evaluation(
+        setting=setting_of(given["setting"]),
         names=tuple(given["conditions"] or NAMES),
         questions=QUESTIONS if "all" in chosen else () if "none" in chosen else chosen,
         pools={folder.name: folder for folder in others},

@@ -63,7 +63,8 @@ def _doing(event: str, fields: Mapping[str, Any]) -> str:
     if event == "alpha":
         return f"alpha {fields['at']}/{fields['of']}"
     if event == "learning":
-        return f"insights {fields['done']}/{fields['of']}, {fields['failed']} left out"
+        of = f"/{fields['of']}" if "of" in fields else " episodes"
+        return f"insights {fields['done']}{of}, {fields['failed']} left out"
     if event == "answering":
         return f"{fields['name']}: {fields['done']}/{fields['of']}"
     if event == "judging":

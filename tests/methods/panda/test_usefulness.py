@@ -11,7 +11,7 @@ from kshot.methods.panda.prompts import fields, open_prompts
 from kshot.methods.panda.records import Counters, Insight
 from kshot.methods.panda.retrieve import Retrieval, Retriever
 from kshot.methods.panda.seams import Chosen, Retrieved, Setting
-from kshot.methods.panda.usefulness import measure_usefulness, usefulness_calls, with_counters
+from kshot.methods.panda.usefulness import measure_usefulness, with_counters
 from kshot.models.base import Reply
 from kshot.models.embed import HashingEncoder
 from kshot.models.fake import ScriptedModel
@@ -47,7 +47,7 @@ def test_counts_by_hand():
         BAD.id: Counters(shown=2, helped=0, hurt=2),
     }
     assert (found.rows_used, found.rows_left, found.questions, found.failed) == (3, 1, 8, 0)
-    assert len(model.conversations) == usefulness_calls(ROWS, READER) == 8
+    assert len(model.conversations) == 8
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from kshot.data.example import Example
 from kshot.data.task import Task
 from kshot.data.template import Template
-from kshot.errors import BudgetError, DataError, InputError, RunError, TaskError
+from kshot.errors import BudgetError, DataError, InputError, ModelError, TaskError
 from kshot.methods.panda.pool import InsightPool, encoder_facts
 from kshot.models.embed import HashingEncoder
 from kshot.models.fake import FakeServer, Faults
@@ -145,7 +145,7 @@ def test_a_label_that_the_task_does_not_have_is_no_preference(tmp_path: Path) ->
 def test_where_no_row_gives_an_insight_there_is_an_error(tmp_path: Path) -> None:
     with (
         FakeServer(lambda request: "") as server,
-        pytest.raises(RunError, match="no row gave an insight: an empty reply"),
+        pytest.raises(ModelError, match="no row gave an insight: an empty reply"),
     ):
         learn_from_task(task_at(server.base_url), tmp_path / "pool", LearnJob(), listener=silent)
 

@@ -69,11 +69,6 @@ class ScienceWorld:
         """An episode ends when its moves exceed this."""
         return self._move_limit
 
-    @property
-    def java_process_id(self) -> int:
-        """Of its Java machine."""
-        return self._simulator.process_id
-
     def variations(self, split: Split) -> tuple[int, ...]:
         """The task's variations as the simulator splits them. The running episode may end by this."""
         if self._episode is None:

@@ -59,11 +59,6 @@ class Simulator:
         except Exception as error:  # py4j has a family of its own, and OSError for a java that cannot run
             raise RunError(f"scienceworld: the Java machine did not start ({error})") from error
 
-    @property
-    def process_id(self) -> int:
-        """Of the Java machine."""
-        return self._process.pid
-
     def close(self) -> None:
         """Ends the machine; kills it where it does not end within five seconds."""
         import contextlib

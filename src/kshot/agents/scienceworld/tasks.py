@@ -22,6 +22,7 @@ TASKS: tuple[str, ...] = (
 )  # fmt: skip
 PAPER_TASKS = (0, 1, 2, 4, 6, 7, 10, 11, 12, 13, 15, 16, 17, 18, 21, 23, 24, 25, 28, 29)
 _HALVED = frozenset({29})  # the release halves the train split of this task
+RELEASED = 50  # trajectories of a released pool
 TEST_SEED = 1
 
 
@@ -47,18 +48,21 @@ def task_named(task: str | int) -> tuple[int, str]:
     )
 
 
-def learning_order(task: str | int, train: Sequence[int], *, most: int = 50) -> tuple[int, ...]:
-    """The train variations that the released pools learnt from, in their order.
+def learning_order(task: str | int, train: Sequence[int], *, most: int = RELEASED) -> tuple[int, ...]:
+    """The train variations that the released pools learnt from, in their order; the first ``most`` of them.
 
     Source: as ``released_variations``, over the positions of the train split. The release halves that of
     task 29 (use thermometer) first.
 
     >>> learning_order(6, range(150))[:3]
     (120, 46, 77)
+    >>> learning_order(6, range(150), most=3)
+    (120, 46, 77)
     """
     number, _ = task_named(task)
     usable = list(train)[: len(train) // 2] if number in _HALVED else list(train)
-    return tuple(usable[place] for place in released_variations(len(usable), most=most))
+    drawn = released_variations(len(usable), most=max(RELEASED, most))  # a smaller draw is another order
+    return tuple(usable[place] for place in drawn[:most])
 
 
 def evaluation_order(test: Sequence[int], *, most: int = 10) -> tuple[int, ...]:

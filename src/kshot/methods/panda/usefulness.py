@@ -46,16 +46,6 @@ class Usefulness:
     usd: float = 0.0
 
 
-def usefulness_calls(rows: Sequence[Example], reader: Reader) -> int:
-    """How many questions ``measure_usefulness`` asks of these rows: one each, and one an insight in it.
-
-    Example::
-
-        print(f"{usefulness_calls(shots, reader)} questions")
-    """
-    return sum(_questions_of(found) for found in _all_retrieved(rows, reader))
-
-
 def measure_usefulness(
     model: LanguageModel,
     rows: Sequence[Example],

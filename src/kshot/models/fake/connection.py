@@ -103,6 +103,8 @@ class Connection(asyncio.Protocol):
         if exchange is None or transport is None:
             return
         while self._left:
+            if transport.is_closing():  # the client is gone: ``connection_lost`` follows and counts it
+                return
             part = self._left.pop()
             if self._left and exchange.plan.between > 0:
                 transport.write(part)

@@ -16,6 +16,7 @@ from kshot.methods.panda.faithfulness import Verdict, faithfulness
 from kshot.methods.panda.seams import Retrieved
 from kshot.models.base import Reply
 from kshot.models.embed.remember import RememberingEmbedder
+from kshot.pipeline.panda.cascading import chosen_threshold
 from kshot.pipeline.panda.conditions import (
     CONDITIONS,
     NAMES,
@@ -230,18 +231,19 @@ class _Work:
         reader = reader_for("cascade", self.parts, self.extras)
         if isinstance(reader, str):
             return reader
+        metric = row_metric(self.parts.metric)
+        choice = chosen_threshold(self.parts, self.extras, metric)
         by_row = dict(zip((unanswered(row) for row in self.rows), said, strict=True))
         result: CascadeResult = cascade(
             self.parts.model, self.rows, reader, expert=lambda rows: [by_row[row] for row in rows],
-            draws=self.extras.draws, temperature=self.extras.temperature,
+            draws=self.extras.draws, temperature=self.extras.temperature, threshold=choice.threshold,
         )  # fmt: skip
-        metric = row_metric(self.parts.metric)
         if row_scores(metric, said, self.gold) is not None:
             self.cascade = cascade_report(
                 result, self.gold, expert_answers=said, metric=metric, seed=self.parts.seed
             )
         drawn = [reply for group in result.drawn.replies for reply in group]
-        return self.outcome(condition, result.answers, drawn)
+        return self.outcome(replace(condition, note=choice.note), result.answers, drawn)
 
 
 def _compared(found: Sequence[Outcome], work: _Work) -> tuple[Outcome, ...]:

@@ -190,9 +190,12 @@ def _usage_row(one: StepUsage) -> UsageRow:
 def _cascade_rows(evidence: PandaEvidence) -> tuple[CascadeRow, ...]:
     """The cascade beside never asking, always asking and the split by somebody who knows."""
     table = evidence.cascade.table if evidence.cascade is not None else ()
+    outcome = evidence.outcome("cascade")
+    note = outcome.condition.note if outcome else ""
     return tuple(
         CascadeRow(name=one.name, value=one.score, asked_share=one.share_asked, kept=one.kept_score,
-                   asked=one.asked_score, calls=one.calls, usd=one.usd)
+                   asked=one.asked_score, calls=one.calls, usd=one.usd,
+                   note=note if one.name == "cascade" else "")
         for one in table
     )  # fmt: skip
 

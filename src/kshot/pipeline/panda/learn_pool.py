@@ -10,7 +10,7 @@ from typing import Any
 
 from kshot.data.example import Example
 from kshot.data.taskfile.settings import EndpointSection
-from kshot.errors import InputError, RunError
+from kshot.errors import InputError, ModelError
 from kshot.methods.panda.filters import GoldRule, filter_preferences
 from kshot.methods.panda.learn import (
     MOST_TOKENS,
@@ -104,7 +104,7 @@ def learn_pool(
         DataError: The folder holds a pool of something else.
         BudgetError: A limit was reached; what was learned is kept.
         InputError: No row is left to learn from.
-        RunError: Rows were left, and none gave an insight: an empty pool answers like none.
+        ModelError: Rows were left, and none gave an insight: an empty pool answers like none.
     """
     model, prompts = bench.llm, prompts_of(bench)
     preferences = expert.prefer(rows)
@@ -140,7 +140,7 @@ def learn_pool(
 def _not_empty(out: Path, dropped: Sequence[tuple[str, str]]) -> InsightPool:
     pool = InsightPool.load(out)
     if not len(pool):
-        raise RunError(f"{out}: no row gave an insight: {_told(dropped)}")
+        raise ModelError(f"{out}: no row gave an insight: {_told(dropped)}")
     return pool
 
 

@@ -19,9 +19,9 @@ class Threshold:
 
     Attributes:
         value: Rows whose agreement is below it go to the expert.
-        right: Share of the shots right under it.
+        right: Mean score of the shots under it: the share that is right, where they are right or wrong.
         share_asked: Share of the shots below it.
-        tried: (threshold, share right, share asked) of all, ascending.
+        tried: (threshold, mean score, share asked) of all, ascending.
     """
 
     value: float
@@ -31,7 +31,7 @@ class Threshold:
 
 
 def threshold_from_shots(
-    agreement: Sequence[float], own_right: Sequence[bool], expert_right: Sequence[bool]
+    agreement: Sequence[float], own_right: Sequence[float], expert_right: Sequence[float]
 ) -> Threshold:
     """The threshold under which most of the shots come out right. Ties: the one that asks least.
 
@@ -40,8 +40,8 @@ def threshold_from_shots(
     Args:
         agreement: (K,) of the model's draws on the shots, answered with each shot left out of its own prompt
             and of its own retrieval (``draw_answers`` with a retriever that leaves it out).
-        own_right: (K,) whether the model's answer is right.
-        expert_right: (K,) whether the expert's is, of an expert that never saw the shot: out of fold.
+        own_right: (K,) score of the model's answer, or whether it is right.
+        expert_right: (K,) the same of the expert's, of an expert that never saw the shot: out of fold.
 
     Raises:
         InputError: There are no shots, the lengths differ, or an agreement is no share.
