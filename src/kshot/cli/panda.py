@@ -156,14 +156,12 @@ def ablate(
     n: asked.Most = None,
     choose: asked.Choose = "stratified",
     heuristic: asked.Heuristic = None,
-    ask: asked.Ask = "reason",
     gold: asked.Gold = None,
     min_probability: asked.MinProbability = 0.0,
     min_margin: asked.MinMargin = 0.0,
     prompts: asked.Prompts = None,
     setting: asked.SettingName = "zero-shot",
     embedder: asked.TaskEmbedder = None,
-    # fmt: off
     llm: asked.Llm = None,
     llm_model: asked.LlmModel = None,
     api_key_env: asked.ApiKeyEnv = None,
@@ -173,7 +171,6 @@ def ablate(
     calls: asked.MaxCalls = None,
     tokens: asked.MaxTokens = None,
     usd: asked.MaxUsd = None,
-    # fmt: on
     limit: asked.Limit = None,
     metric: asked.Metric = None,
     policy: worlds.Policy = None,
@@ -189,7 +186,7 @@ def ablate(
     Several tasks, or tweeteval:FOLDER, give a report each and a summary of all; scienceworld:25,13,2 gives
     tables of interactive tasks.
     """
-    ablate_named(locals() | {"render": "both"})
+    ablate_named(locals() | {"render": "both", "ask": "reason"})
 
 
 @app.command()

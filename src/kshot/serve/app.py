@@ -24,7 +24,7 @@ from kshot.serve.exchange import (
     unless_gone,
 )
 from kshot.serve.guard import LocalOnly
-from kshot.serve.options import ProxyOptions, checked_upstream, own_key
+from kshot.serve.options import ProxyOptions
 from kshot.serve.upstream import Upstream, UpstreamError
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def make_app(pool_reader: PoolReader, upstream: str, *, options: ProxyOptions | 
         uvicorn.run(app, host="127.0.0.1", port=8383)
     """
     options = options or ProxyOptions()
-    base, key = checked_upstream(upstream), own_key(options)
+    base = checked_address(upstream, what="--upstream")
+    key = None if options.api_key_env is None else key_from(options.api_key_env)
     try:
         import httpx2  # noqa: F401 - the client of the upstream
         from fastapi import FastAPI

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any, final
 from urllib.parse import urlsplit
 
+from kshot.models.endpoint.address import is_loopback
 from kshot.serve.exchange import Receive, Scope, Send, send_error
-from kshot.serve.upstream import is_loopback
 
 
 @final

@@ -12,10 +12,10 @@ from kshot.errors import InputError, RunError
 from kshot.methods.panda.pool import InsightPool
 from kshot.methods.panda.retrieve import Retrieval, open_retriever
 from kshot.methods.panda.seams import Retrieved
+from kshot.models.endpoint.address import is_loopback
 from kshot.pipeline.panda.ask import embedder_of
 from kshot.serve.app import PoolReader, make_app
 from kshot.serve.options import ProxyOptions
-from kshot.serve.upstream import is_loopback
 
 GRACE_S = 5  # what is under way when the server is told to stop may take so long to end
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from kshot.errors import InputError
 from kshot.methods.panda.seams import Render
@@ -59,43 +57,3 @@ class ProxyOptions:
         """Tells the log."""
         if self.log is not None:
             self.log(line)
-
-
-def own_key(options: ProxyOptions) -> str | None:
-    """The key that replaces the clients' own; None where theirs are passed on.
-
-    Raises:
-        InputError: The variable is not set.
-    """
-    if options.api_key_env is None:
-        return None
-    found = os.environ.get(options.api_key_env, "").strip()
-    if not found:
-        raise InputError(f"the environment variable {options.api_key_env} is not set; set it to the API key")
-    if not (found.isascii() and found.isprintable()):  # the key itself is not told
-        raise InputError(f"the environment variable {options.api_key_env} holds what cannot be an API key")
-    return found
-
-
-def checked_upstream(url: str) -> str:
-    """The base URL without a slash at its end.
-
-    Raises:
-        InputError: It is no http address, or holds a user, a password, a query or a fragment.
-
-    >>> checked_upstream("https://llm.example/v1/")
-    'https://llm.example/v1'
-    """
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname is not None and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InputError("--upstream: found no address, expected one such as http://127.0.0.1:8000/v1")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise InputError(
-            "--upstream: an address with a user, password, query or fragment is refused; "
-            "give the plain base URL, and a key by --api-key-env"
-        )
-    return url.rstrip("/")

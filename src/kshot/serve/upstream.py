@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeAlias, final
-from urllib.parse import urlsplit
+
+from kshot.models.endpoint.address import is_own
 
 if TYPE_CHECKING:
     import httpx2
@@ -49,21 +49,6 @@ def end_to_end(headers: Iterable[tuple[bytes, bytes]], *, without: frozenset[byt
     return [(name, value) for name, value in found if name.lower() not in dropped]
 
 
-def is_loopback(host: str) -> bool:
-    """Whether this names the machine itself.
-
-    >>> is_loopback("localhost"), is_loopback("127.8.0.1"), is_loopback("::1"), is_loopback("example.org")
-    (True, True, True, False)
-    """
-    name = host.strip("[]").lower()
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 @final
 class Upstream:
     """Sends requests on. No cookie is kept, no redirect followed, no password file read.
@@ -84,7 +69,7 @@ class Upstream:
         self._client = httpx2.AsyncClient(
             cookies=cookies,
             follow_redirects=False,
-            trust_env=not is_loopback(urlsplit(base_url).hostname or ""),
+            trust_env=not is_own(base_url),
             timeout=httpx2.Timeout(patience_s, connect=CONNECT_S),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
         )

@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
 
-from kshot.models.endpoint.options import is_loopback
+from kshot.models.endpoint.address import is_own
 from kshot.models.endpoint.reading import Received, Trouble, read_reply, read_status
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Client:
             httpx2.UnsupportedProtocol,
         )
         http = httpx2.AsyncClient(
-            trust_env=not is_loopback(base_url),
+            trust_env=not is_own(base_url),
             follow_redirects=False,
             limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
             timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S)),

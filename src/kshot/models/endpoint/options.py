@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from kshot.errors import InputError
 from kshot.models.journal import Mode
@@ -113,61 +110,3 @@ class Estimate:
     prompt_tokens: int
     completion_tokens: int
     usd: float | None
-
-
-def checked_address(base_url: str) -> str:
-    """The base URL without a slash at its end.
-
-    Raises:
-        InputError: It is no http(s) URL, or holds a user name, a password, a query or a fragment.
-
-    >>> checked_address("http://127.0.0.1:8000/v1/")
-    'http://127.0.0.1:8000/v1'
-    """
-    try:
-        parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise InputError(
-            f"base URL: not a URL ({error}); expected one such as http://127.0.0.1:8000/v1"
-        ) from None
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise InputError(
-            f"base URL of {host}: it holds a user name, a password or a query; give the plain URL, "
-            "and the key by the name of an environment variable"
-        )
-    if parts.scheme not in ("http", "https") or not host:
-        raise InputError(f"base URL {base_url!r}: expected one such as http://127.0.0.1:8000/v1")
-    return base_url.rstrip("/")
-
-
-def is_loopback(base_url: str) -> bool:
-    """Whether the address is this machine's own, which no proxy serves.
-
-    >>> is_loopback("http://localhost:1/v1"), is_loopback("https://api.example.org/v1")
-    (True, False)
-    """
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def key_from(api_key_env: str | None) -> str:
-    """The key, read from the environment; ``none`` where no variable is named.
-
-    Raises:
-        InputError: The variable is unset, empty, or its value cannot stand in a header.
-    """
-    if api_key_env is None:
-        return "none"
-    key = os.environ.get(api_key_env, "").strip()
-    if not key:
-        raise InputError(
-            f"environment variable {api_key_env} is not set; it should hold the endpoint's API key: "
-            f"export {api_key_env}=..."
-        )
-    if not (key.isascii() and key.isprintable()):
-        raise InputError(f"environment variable {api_key_env} holds a character that no API key has")
-    return key
