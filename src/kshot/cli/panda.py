@@ -156,6 +156,7 @@ def ablate(
     n: asked.Most = None,
     choose: asked.Choose = "stratified",
     heuristic: asked.Heuristic = None,
+    ask: asked.Ask = "reason",
     gold: asked.Gold = None,
     min_probability: asked.MinProbability = 0.0,
     min_margin: asked.MinMargin = 0.0,
@@ -165,7 +166,6 @@ def ablate(
     llm: asked.Llm = None,
     llm_model: asked.LlmModel = None,
     api_key_env: asked.ApiKeyEnv = None,
-    concurrency: asked.Concurrency = 16,
     prompt_usd: asked.PromptUsd = None,
     completion_usd: asked.CompletionUsd = None,
     calls: asked.MaxCalls = None,
@@ -186,7 +186,7 @@ def ablate(
     Several tasks, or tweeteval:FOLDER, give a report each and a summary of all; scienceworld:25,13,2 gives
     tables of interactive tasks.
     """
-    ablate_named(locals() | {"render": "both", "ask": "reason"})
+    ablate_named(locals() | {"render": "both", "concurrency": 16})
 
 
 @app.command()

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from kshot.errors import InputError, KshotError
 from kshot.methods.panda.seams import Retrieved
+from kshot.models.endpoint.address import checked_address, key_from
 from kshot.serve.chat import Adapted, NoChatError, adapted
 from kshot.serve.exchange import (
     GoneError,
@@ -51,8 +52,7 @@ def make_app(pool_reader: PoolReader, upstream: str, *, options: ProxyOptions | 
         uvicorn.run(app, host="127.0.0.1", port=8383)
     """
     options = options or ProxyOptions()
-    base = checked_address(upstream, what="--upstream")
-    key = None if options.api_key_env is None else key_from(options.api_key_env)
+    base, key = checked_address(upstream, what="--upstream"), key_from(options.api_key_env)
     try:
         import httpx2  # noqa: F401 - the client of the upstream
         from fastapi import FastAPI

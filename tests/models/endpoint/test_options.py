@@ -2,56 +2,6 @@ import pytest
 
 from kshot.errors import InputError
 from kshot.models.endpoint import Budget, Endpoint, EndpointOptions, Prices
-from kshot.models.endpoint.options import checked_address, is_loopback, key_from
-
-
-@pytest.mark.parametrize(
-    "address",
-    ["", "localhost:8000", "ftp://host/v1", "http://", "http://[::1/v1", "http://host:port/v1"],
-)
-def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(InputError, match="expected one such as http"):
-        checked_address(address)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://me:s3cret@host/v1",
-        "https://s3cret@host/v1",
-        "https://host/v1?key=s3cret",
-        "https://host/v1#s3cret",
-    ],
-)
-def test_credentials_in_an_address_are_refused_and_not_repeated(address: str) -> None:
-    with pytest.raises(InputError, match="environment variable") as caught:
-        Endpoint(address, "m")
-    assert "s3cret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("address", "is_own"),
-    [
-        ("http://127.0.0.1:1/v1", True),
-        ("http://127.8.8.8/v1", True),
-        ("http://[::1]:1/v1", True),
-        ("http://LOCALHOST/v1", True),
-        ("http://127.0.0.1.example.org/v1", False),
-        ("http://10.0.0.1/v1", False),
-    ],
-)
-def test_which_addresses_are_this_machines_own(address: str, is_own: bool) -> None:
-    assert is_loopback(address) is is_own
-
-
-def test_a_key_comes_from_its_variable_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-place")
-    assert key_from(None) == "none"
-    monkeypatch.setenv("MY_KEY", " sk-mine\n")
-    assert key_from("MY_KEY") == "sk-mine"
-    monkeypatch.setenv("MY_KEY", "sk-m\u00efne")
-    with pytest.raises(InputError, match="MY_KEY holds a character"):
-        key_from("MY_KEY")
 
 
 def test_a_missing_key_is_told_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

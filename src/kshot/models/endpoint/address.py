@@ -65,8 +65,8 @@ def is_own(base_url: str) -> bool:
     return is_loopback(host) or host.endswith(".localhost")
 
 
-def key_from(api_key_env: str) -> str:
-    """The key, read from the environment.
+def key_from(api_key_env: str | None) -> str | None:
+    """The key, read from the environment; None where no variable is named.
 
     Raises:
         InputError: The variable is unset, empty, or its value cannot stand in a header.
@@ -75,6 +75,8 @@ def key_from(api_key_env: str) -> str:
 
         key = key_from("OPENAI_API_KEY")
     """
+    if api_key_env is None:
+        return None
     key = os.environ.get(api_key_env, "").strip()
     if not key:
         raise InputError(

@@ -13,17 +13,19 @@ from kshot.data.example import Conversation
 from kshot.errors import BudgetError, InputError
 from kshot.models.asking import Decoding, Question
 from kshot.models.base import Reply
+from kshot.models.endpoint.address import checked_address, key_from
 from kshot.models.endpoint.answering import Answering
 from kshot.models.endpoint.estimating import estimated
 from kshot.models.endpoint.gate import Flow
 from kshot.models.endpoint.line import Line
 from kshot.models.endpoint.meter import Meter, StepUsage
-from kshot.models.endpoint.options import Budget, EndpointOptions, Estimate, checked_address, key_from
+from kshot.models.endpoint.options import Budget, EndpointOptions, Estimate
 from kshot.models.endpoint.request import canonical, drawn
 from kshot.models.endpoint.round import Round
 from kshot.models.journal import Journal, request_key
 
 USUAL = EndpointOptions()
+NO_KEY = "none"  # the openai client needs one
 
 
 @final
@@ -176,7 +178,7 @@ class Endpoint:
             if self._line is None:
                 self._line = Line(
                     self.base_url,
-                    api_key=key_from(self._options.api_key_env),
+                    api_key=key_from(self._options.api_key_env) or NO_KEY,
                     concurrency=self._concurrency,
                     journal=self.journal,
                     meter=self._meter,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from kshot.data.example import Conversation, Message
+from kshot.errors import DataError
 from kshot.methods.panda.guide.groups import Group
 from kshot.methods.panda.prompts import CASE, NOTE, RANKED, marked
 from kshot.methods.panda.records import Insight
+from kshot.models.endpoint import json_check
 
 Said: TypeAlias = tuple[str, tuple[int, ...]]
 LONGEST_RULE = 60  # words
@@ -54,97 +55,65 @@ def rules_in(text: str, case_count: int, *, most_rules: int = 3) -> list[Said]:
     """Rules and the numbers of their cases, from a reply.
 
     Raises:
-        ValueError: With what is wrong, in words for the model.
+        DataError: With what is wrong, in words for the model.
 
     >>> rules_in('{"rules": [{"rule": "Praise is positive.", "support": [2, 1]}]}', 3)
     [('Praise is positive.', (1, 2))]
     """
-    found = json_object(text).get("rules")
-    if not isinstance(found, list) or not found:
-        raise ValueError(f"the field 'rules' must be a list with at least one rule, of this form: {FORM}")
-    if len(found) > most_rules:
-        raise ValueError(f"there are {len(found)} rules; write at most {most_rules}")
-    return [_rule(rule, case_count) for rule in found]
+    rule = {
+        "type": "object",
+        "properties": {"rule": {"type": "string"}, "support": numbers(case_count)},
+        "required": ["rule", "support"],
+    }
+    rules = {"type": "array", "items": rule, "minItems": 1, "maxItems": most_rules}
+    shape = json_check({"type": "object", "properties": {"rules": rules}, "required": ["rules"]})
+    found = shape.read(text)["rules"]
+    return [(rule_text(each["rule"]), tuple(sorted(set(each["support"])))) for each in found]
+
+
+def numbers(most: int) -> dict[str, Any]:
+    """The JSON schema of a list of numbers from 1 to ``most``.
+
+    >>> numbers(3)["items"]
+    {'type': 'integer', 'minimum': 1, 'maximum': 3}
+    """
+    return {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": most}, "minItems": 1}
 
 
 def checker(read: Callable[[str], object]) -> Callable[[str], str]:
-    """A reader that raises ``ValueError``, as a check of replies.
+    """A reader that raises ``DataError``, as a check of replies.
 
-    >>> checker(int)("1"), checker(int)("x")[:15]
-    ('', 'invalid literal')
+    >>> checker(rule_text)("Praise is positive."), checker(rule_text)("")
+    ('', 'every rule must be a text. Reply with the JSON object alone.')
     """
 
     def check(text: str) -> str:
         try:
             read(text)
-        except ValueError as error:
+        except DataError as error:
             return f"{error}{AGAIN}"
         return ""
 
     return check
 
 
-def json_object(text: str) -> dict[str, Any]:
-    r"""The JSON object that a reply is, with or without a code fence around it.
-
-    Raises:
-        ValueError: It is none.
-
-    >>> json_object('```json\n{"a": 1}\n```')
-    {'a': 1}
-    """
-    inside = re.sub(r"^```\w*\s*|\s*```$", "", text.strip())
-    try:
-        found = json.loads(inside)
-    except (ValueError, RecursionError):
-        raise ValueError("the reply is no JSON") from None
-    if not isinstance(found, dict):
-        raise ValueError("the reply is no JSON object")
-    return found
-
-
-def rule_text(value: object) -> str:
+def rule_text(value: str) -> str:
     """A rule's text as one line.
 
     Raises:
-        ValueError: It is no text, empty, or too long.
+        DataError: It is empty, or too long.
 
     >>> rule_text(" Praise   is positive. ")
     'Praise is positive.'
     """
-    text = " ".join(value.split()) if isinstance(value, str) else ""
-    if not text or not re.search(r"\w", text):
-        raise ValueError("every rule must be a text")
+    text = " ".join(value.split())
+    if not re.search(r"\w", text):
+        raise DataError("every rule must be a text")
     if (length := len(text.split())) > LONGEST_RULE:
-        raise ValueError(f"a rule has {length} words; write at most {LONGEST_RULE}")
+        raise DataError(f"a rule has {length} words; write at most {LONGEST_RULE}")
     return text
-
-
-def numbers_in(value: object, most: int, *, what: str) -> tuple[int, ...]:
-    """Distinct numbers from 1 to ``most``, ascending.
-
-    Raises:
-        ValueError: It is no list of such numbers, or an empty one.
-
-    >>> numbers_in([3, 1, 3], 3, what="cases")
-    (1, 3)
-    """
-    if not isinstance(value, list) or not value:
-        raise ValueError(f"{what} must be given as a list of at least one number")
-    wrong = [each for each in value if isinstance(each, bool) or not isinstance(each, int)]
-    unknown = [each for each in value if each not in wrong and not 1 <= each <= most]
-    if wrong or unknown:
-        shown = json.dumps((wrong or unknown)[0])[:40]
-        raise ValueError(f"{what}: {shown} is none of the numbers 1 to {most}")
-    return tuple(sorted(set(value)))
 
 
 def _shortened(text: str, most_words: int) -> str:
     words = text.split()
     return text if len(words) <= most_words else " ".join([*words[:most_words], "..."])
-
-
-def _rule(rule: object, case_count: int) -> Said:
-    if not isinstance(rule, dict):
-        raise ValueError(f"every rule must be an object of this form: {FORM}")
-    return rule_text(rule.get("rule")), numbers_in(rule.get("support"), case_count, what="support")

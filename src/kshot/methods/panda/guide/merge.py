@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
 from kshot.data.example import Conversation, Message
-from kshot.methods.panda.guide.condense import json_object, numbers_in, rule_text
+from kshot.errors import DataError
+from kshot.methods.panda.guide.condense import numbers, rule_text
 from kshot.methods.panda.guide.rules import Dropped, Rule
 from kshot.methods.panda.prompts import marked
 from kshot.methods.panda.records import Counters
+from kshot.models.endpoint import json_check
 
 MERGE = """You tidy a list of rules that were written in parts.
 Reply with operations on the numbered rules. Rules that no operation names stay as they are. Operations:
@@ -58,21 +61,25 @@ def operations_in(text: str, rule_count: int) -> list[Operation]:
     """The operations of a reply.
 
     Raises:
-        ValueError: With what is wrong, in words for the model.
+        DataError: With what is wrong, in words for the model.
 
     >>> operations_in('{"operations": [{"op": "remove", "rules": [2], "reason": "empty"}]}', 2)
     [Operation(op='remove', rules=(2,), text='empty')]
     """
-    found = json_object(text).get("operations")
-    if not isinstance(found, list):
-        raise ValueError("the field 'operations' must be a list")
-    operations = [_operation(each, rule_count) for each in found]
+    operation = {
+        "type": "object",
+        "properties": {"op": {"enum": list(_FEWEST_AND_MOST)}, "rules": numbers(rule_count)},
+        "required": ["op", "rules"],
+    }
+    listed = {"type": "array", "items": operation}
+    shape = json_check({"type": "object", "properties": {"operations": listed}, "required": ["operations"]})
+    operations = [_operation(each) for each in shape.read(text)["operations"]]
     changed = [n for each in operations if each.op in ("merge", "edit", "remove") for n in each.rules]
     twice = sorted({n for n in changed if changed.count(n) > 1})
     if twice:
-        raise ValueError(f"rule {twice[0]} is named by two of merge, edit and remove")
+        raise DataError(f"rule {twice[0]} is named by two of merge, edit and remove")
     if sum(each.op == "remove" for each in operations) == rule_count > 0:
-        raise ValueError("not all rules can be removed")
+        raise DataError("not all rules can be removed")
     return operations
 
 
@@ -115,28 +122,29 @@ def applied(
     return [*kept, *added], dropped
 
 
-def _operation(plain: object, rule_count: int) -> Operation:
-    if not isinstance(plain, dict) or plain.get("op") not in _READERS:
-        raise ValueError(f"every operation needs an 'op' that is one of {', '.join(_READERS)}")
-    op = str(plain["op"])
-    numbers = numbers_in(plain.get("rules"), rule_count, what=f"{op}: rules")
-    fewest, most = {"merge": (2, rule_count), "add": (1, rule_count), "conflict": (2, 2)}.get(op, (1, 1))
-    if not fewest <= len(numbers) <= most:
-        raise ValueError(f"{op} names {len(numbers)} rules")
-    return Operation(op, numbers, _READERS[op](plain))
-
-
-def _reason(plain: Mapping[str, Any]) -> str:
-    return " ".join(str(plain.get("reason") or "no reason was given").split())[:200]
-
-
-_READERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "merge": lambda plain: rule_text(plain.get("rule")),
-    "edit": lambda plain: rule_text(plain.get("rule")),
-    "remove": _reason,
-    "add": lambda plain: rule_text(plain.get("rule")),
-    "conflict": lambda _: "",
+_FEWEST_AND_MOST: Mapping[str, tuple[int, float]] = {
+    "merge": (2, math.inf),
+    "edit": (1, 1),
+    "remove": (1, 1),
+    "add": (1, math.inf),
+    "conflict": (2, 2),
 }
+
+
+def _operation(plain: Mapping[str, Any]) -> Operation:
+    op, named = plain["op"], tuple(sorted(set(plain["rules"])))
+    fewest, most = _FEWEST_AND_MOST[op]
+    if not fewest <= len(named) <= most:
+        raise DataError(f"{op} names {len(named)} rules")
+    return Operation(op, named, _text(op, plain))
+
+
+def _text(op: str, plain: Mapping[str, Any]) -> str:
+    if op == "conflict":
+        return ""
+    if op == "remove":
+        return " ".join(str(plain.get("reason") or "no reason was given").split())[:200]
+    return rule_text(str(plain.get("rule") or ""))
 
 
 def _joined(rules: Sequence[Rule], text: str, order: Mapping[str, int]) -> Rule:
