@@ -17,7 +17,7 @@ from kshot.agents.learning import (
 )
 from kshot.agents.prompt import Turn, shown_insight
 from kshot.data.example import Example
-from kshot.errors import BudgetError, DataError, InputError
+from kshot.errors import BudgetError, DataError, InputError, RunError
 from kshot.methods.panda.learn import learning_decoding
 from kshot.methods.panda.pool import PoolHeader
 from kshot.methods.panda.records import Candidate, ExpertFacts
@@ -186,6 +186,21 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     assert learnt.dropped[0][0] == "99-1"
     with pytest.raises(InputError, match="nothing to learn from"):
         learn_from_trajectories(paths[1:], tmp_path / "none", actor, header=HEADER, learning=learning)
+
+
+def test_a_pool_without_any_insight_is_a_failed_run_that_says_why(tmp_path: Path) -> None:
+    failed = Reply("", finish_reason="error", error="the endpoint gave 500")
+
+    class Down:
+        id = "down"
+
+        def generate(self, conversations: list, **how: object) -> list[Reply]:
+            return [failed for _ in conversations]
+
+    with pytest.raises(RunError, match=r"pool: no decision gave an insight: .*500.* \(5\)"):
+        learn_from_trajectories([toy_path()], tmp_path / "pool", Down(), header=HEADER)
+    mended = learn_from_trajectories([toy_path()], tmp_path / "pool", SimulatedActor(), header=HEADER)
+    assert len(mended.pool) == mended.new == 5
 
 
 def test_the_example_is_the_shortest_solved_path_with_thoughts_of_one_request() -> None:

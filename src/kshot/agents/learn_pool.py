@@ -144,15 +144,19 @@ def learn_from_trajectories(
             if told is not None:
                 told("learning", done=place + 1, failed=len(dropped))
         writer.close({"trajectories": used, "left_out": len(dropped)})
-    if not used:
-        why = "; ".join(f"{label}: {reason}" for label, reason in dropped[:3]) or "there is no trajectory"
-        raise InputError(f"{header.task}: nothing to learn from ({why})")
     learnt = EpisodesLearned(InsightPool.load(out), new, used, tuple(dropped))
+    _check_not_empty(learnt, header.task, out)
+    return learnt
+
+
+def _check_not_empty(learnt: EpisodesLearned, task: str, out: Path) -> None:
+    if not learnt.trajectories:
+        told = [f"{label}: {reason}" for label, reason in learnt.dropped[:3]]
+        raise InputError(f"{task}: nothing to learn from ({'; '.join(told) or 'there is no trajectory'})")
     if not len(learnt.pool):
         most = list(learnt.reasons.items())[:3]
         why = "; ".join(f"{reason} ({count})" for reason, count in most) or "there was no decision"
         raise RunError(f"{out}: no decision gave an insight: {why}")
-    return learnt
 
 
 def _not_held(

@@ -9,7 +9,15 @@ from kshot.models.endpoint.address import checked_address, is_loopback, is_own, 
 
 @pytest.mark.parametrize(
     "address",
-    ["", "localhost:8000", "ftp://host/v1", "http://", "http://[::1/v1", "http://host:port/v1", "http://h:0/v1"],
+    [
+        "",
+        "localhost:8000",
+        "ftp://host/v1",
+        "http://",
+        "http://[::1/v1",
+        "http://host:port/v1",
+        "http://h:0/v1",
+    ],
 )
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(InputError, match="--upstream: found no address, expected one such as http"):

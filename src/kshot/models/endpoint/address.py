@@ -32,8 +32,8 @@ def checked_address(base_url: str, *, what: str = "base URL") -> str:
         raise InputError(f"{what}: found no address, expected one such as http://127.0.0.1:8000/v1")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise InputError(
-            f"{what} of {parts.hostname}: it holds a user name, a password, a query or a fragment; give the "
-            "plain URL, and the key by the name of an environment variable"
+            f"{what} of {parts.hostname}: it holds a user, password, query or fragment; give the plain URL, "
+            "and the key by the name of an environment variable"
         )
     return base_url.rstrip("/")
 

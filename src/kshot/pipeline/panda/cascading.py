@@ -47,24 +47,25 @@ def chosen_threshold(parts: Parts, extras: Extras, metric: str) -> Choice:
 
         threshold = chosen_threshold(parts, Extras(), "accuracy").threshold
     """
-    plain = "insights; the expert where the LLM's draws disagree"
     rows = _drawn_on(parts)
     if parts.expert is None or len(rows) < FEWEST:
-        return Choice(1.0, f"{plain} (no threshold is chosen on fewer than {FEWEST} labelled rows)")
+        return _unanimous(f"a threshold takes {FEWEST} labelled rows or more, and {len(rows)} are there")
     gold, said = parts.gold(rows), parts.expert([unanswered(row) for row in rows])
     expert_scores = row_scores(metric, said, gold)
     if expert_scores is None:
-        return Choice(1.0, f"{plain} (no threshold is chosen by a metric that is no mean of rows)")
+        return _unanimous("a threshold takes a metric that is a mean of rows")
     retrieval = replace(parts.retrieval, leave_one_out=True)
     reader = reader_of(parts, parts.pool.insights, retrieval=retrieval)
-    drawn = draw_answers(
-        parts.model, rows, reader, draws=extras.draws, temperature=extras.temperature
-    )
+    drawn = draw_answers(parts.model, rows, reader, draws=extras.draws, temperature=extras.temperature)
     own_scores = row_scores(metric, drawn.answers, gold)
     assert own_scores is not None  # the same metric as the expert's
     found = threshold_from_shots(drawn.agreement, own_scores.tolist(), expert_scores.tolist())
     how = f"chosen on {len(rows)} labelled rows by {extras.draws * len(rows)} further draws"
     return Choice(found.value, f"insights; {_when(found.value)} ({how})")
+
+
+def _unanimous(why: str) -> Choice:
+    return Choice(1.0, f"insights; the expert where the LLM's draws disagree ({why})")
 
 
 def _when(threshold: float) -> str:

@@ -139,6 +139,8 @@ def test_a_group_is_repaired_once_and_a_failed_one_is_counted():
         [{"op": "merge", "rules": [1], "rule": "x"}],
         [{"op": "edit", "rules": [1, 2], "rule": "x"}],
         [{"op": "edit", "rules": [1]}],
+        [{"op": "edit", "rules": [1], "rule": 3}],
+        [{"op": "edit", "rules": [True], "rule": "x"}],
         [{"op": "edit", "rules": [1], "rule": "x"}, {"op": "remove", "rules": [1]}],
         [{"op": "swap", "rules": [1]}],
         [{"rules": [1]}],
@@ -161,6 +163,12 @@ def test_a_second_pass_that_fails_leaves_the_rules_as_they_were(operations):
     assert guide.notes[0].startswith(
         "the second pass failed and the rules stay as they were written: unusable twice"
     )
+
+
+def test_numbers_that_json_writes_with_a_point_are_numbers():
+    fine = '{"rules": [{"rule": "Fine.", "support": [2.0, 1, 2]}]}'
+    rule = distil(ScriptedModel(lambda _: fine), POOL[:3], embedder=EMBEDDER).rules[0]
+    assert rule.support == (POOL[0].id, POOL[1].id)
 
 
 def test_an_edit_and_an_added_rule():

@@ -68,7 +68,7 @@ def rules_in(text: str, case_count: int, *, most_rules: int = 3) -> list[Said]:
     rules = {"type": "array", "items": rule, "minItems": 1, "maxItems": most_rules}
     shape = json_check({"type": "object", "properties": {"rules": rules}, "required": ["rules"]})
     found = shape.read(text)["rules"]
-    return [(rule_text(each["rule"]), tuple(sorted(set(each["support"])))) for each in found]
+    return [(rule_text(each["rule"]), distinct(each["support"])) for each in found]
 
 
 def numbers(most: int) -> dict[str, Any]:
@@ -78,6 +78,15 @@ def numbers(most: int) -> dict[str, Any]:
     {'type': 'integer', 'minimum': 1, 'maximum': 3}
     """
     return {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": most}, "minItems": 1}
+
+
+def distinct(named: Sequence[float]) -> tuple[int, ...]:
+    """Such numbers once each, ascending; JSON may write 2 as 2.0.
+
+    >>> distinct([3, 1.0, 3])
+    (1, 3)
+    """
+    return tuple(sorted({int(number) for number in named}))
 
 
 def checker(read: Callable[[str], object]) -> Callable[[str], str]:

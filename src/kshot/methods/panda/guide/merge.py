@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, final
 
 from kshot.data.example import Conversation, Message
 from kshot.errors import DataError
-from kshot.methods.panda.guide.condense import numbers, rule_text
+from kshot.methods.panda.guide.condense import distinct, numbers, rule_text
 from kshot.methods.panda.guide.rules import Dropped, Rule
 from kshot.methods.panda.prompts import marked
 from kshot.methods.panda.records import Counters
@@ -68,7 +68,11 @@ def operations_in(text: str, rule_count: int) -> list[Operation]:
     """
     operation = {
         "type": "object",
-        "properties": {"op": {"enum": list(_FEWEST_AND_MOST)}, "rules": numbers(rule_count)},
+        "properties": {
+            "op": {"enum": list(_FEWEST_AND_MOST)},
+            "rules": numbers(rule_count),
+            "rule": {"type": ["string", "null"]},
+        },
         "required": ["op", "rules"],
     }
     listed = {"type": "array", "items": operation}
@@ -132,7 +136,7 @@ _FEWEST_AND_MOST: Mapping[str, tuple[int, float]] = {
 
 
 def _operation(plain: Mapping[str, Any]) -> Operation:
-    op, named = plain["op"], tuple(sorted(set(plain["rules"])))
+    op, named = plain["op"], distinct(plain["rules"])
     fewest, most = _FEWEST_AND_MOST[op]
     if not fewest <= len(named) <= most:
         raise DataError(f"{op} names {len(named)} rules")
@@ -144,7 +148,7 @@ def _text(op: str, plain: Mapping[str, Any]) -> str:
         return ""
     if op == "remove":
         return " ".join(str(plain.get("reason") or "no reason was given").split())[:200]
-    return rule_text(str(plain.get("rule") or ""))
+    return rule_text(plain.get("rule") or "")
 
 
 def _joined(rules: Sequence[Rule], text: str, order: Mapping[str, int]) -> Rule:
