@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -19,12 +20,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         _run("cocktail_miniature", "--work", work)
     _run("elastic")
+    for name in ("panda_miniature", "panda_retrieval", "journal", "endpoint_faults"):
+        _run(name)
+    if shutil.which("java"):
+        _run("scienceworld")
+    else:
+        print("benchmarks.scienceworld left out: it needs Java")
     if (DATA / "tweeteval").is_dir():
         _run("tweets", "--data", str(DATA))
+        _run("panda_experts", "--data", str(DATA))
         with tempfile.TemporaryDirectory() as work:
             _run("cocktail_encoder", "--data", str(DATA), "--work", work)
     else:
-        print("benchmarks.tweets and cocktail_encoder left out: give their data with --data DIR")
+        left = "benchmarks.tweets, panda_experts and cocktail_encoder left out"
+        print(f"{left}: give their data with --data DIR")
     print("benchmarks.cocktail_engine needs its peers: python -m benchmarks.cocktail_engine --peers PYTHON")
 
 
