@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kshot.data.atomic import write_atomically
 from kshot.errors import RunError
@@ -31,14 +33,28 @@ def write_report(report: RunReport, folder: str | Path) -> ReportPaths:
     Raises:
         RunError: The folder cannot be made or written.
     """
+    return write_three(folder, "report", report.to_json(), markdown(report), html_page(report))
+
+
+def write_three(folder: str | Path, name: str, plain: Mapping[str, Any], text: str, page: str) -> ReportPaths:
+    r"""Writes ``NAME.json``, ``NAME.md`` and ``NAME.html``, each whole or not at all.
+
+    Lone surrogates, which no file can hold, stand as ``\udXXX``.
+
+    Raises:
+        RunError: The folder cannot be made or written.
+
+    Example::
+
+        write_three("runs/panda", "panda", plain, markdown_text, page).html
+    """
     place = Path(folder)
-    paths = ReportPaths(place / "report.html", place / "report.md", place / "report.json")
-    plain = json.dumps(report.to_json(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    texts = {paths.json: plain, paths.markdown: markdown(report), paths.html: html_page(report)}
+    paths = ReportPaths(place / f"{name}.html", place / f"{name}.md", place / f"{name}.json")
+    as_json = json.dumps(plain, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     try:
         place.mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
-            write_atomically(path, text.encode("utf-8", "backslashreplace"))
+        for path, content in ((paths.json, as_json), (paths.markdown, text), (paths.html, page)):
+            write_atomically(path, content.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise RunError(f"{place}: the report cannot be written ({error.strerror or error})") from error
     return paths

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kshot.data.atomic import write_atomically
-from kshot.errors import DataError, RunError
+from kshot.errors import DataError
 from kshot.report.agents.facts import AgentReport
 from kshot.report.agents.markdown import agent_markdown
 from kshot.report.agents.pages import agent_page
 from kshot.report.plain import from_plain, to_plain
-from kshot.report.write import ReportPaths
+from kshot.report.write import ReportPaths, write_three
 
 _FORMAT, _VERSION = "kshot-agent-report", 1
 
@@ -30,21 +28,7 @@ def write_agent_report(report: AgentReport, folder: str | Path, *, name: str = "
 
         write_agent_report(report, "tables").html
     """
-    place = Path(folder)
-    paths = ReportPaths(place / f"{name}.html", place / f"{name}.md", place / f"{name}.json")
-    texts = {
-        paths.json: json.dumps(agent_report_to_json(report), ensure_ascii=False, indent=2, allow_nan=False)
-        + "\n",
-        paths.markdown: agent_markdown(report),
-        paths.html: agent_page(report),
-    }
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
-            write_atomically(path, text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise RunError(f"{place}: the report cannot be written ({error.strerror or error})") from error
-    return paths
+    return write_three(folder, name, agent_report_to_json(report), agent_markdown(report), agent_page(report))
 
 
 def agent_report_to_json(report: AgentReport) -> dict[str, Any]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from kshot.data.atomic import write_atomically
-from kshot.errors import RunError
 from kshot.report.markdown import escaped, table
 from kshot.report.panda.pages import table_views
 from kshot.report.panda.summary import PandaSummary, summary_to_json
@@ -15,7 +12,7 @@ from kshot.report.panda.summary_tables import summary_tables
 from kshot.report.panda.words import TERMS
 from kshot.report.shell import TEMPLATES, environment, policy, style
 from kshot.report.wording import Scale
-from kshot.report.write import ReportPaths
+from kshot.report.write import ReportPaths, write_three
 
 _SHEETS = ("style.css", "knowledge.css", "mix.css", "panda/panda.css")
 
@@ -30,21 +27,9 @@ def write_panda_summary(summary: PandaSummary, folder: str | Path, *, name: str 
 
         write_panda_summary(summary, "runs/tweets").html
     """
-    place = Path(folder)
-    paths = ReportPaths(place / f"{name}.html", place / f"{name}.md", place / f"{name}.json")
-    texts = {
-        paths.json: json.dumps(summary_to_json(summary), ensure_ascii=False, indent=2, allow_nan=False)
-        + "\n",
-        paths.markdown: summary_markdown(summary),
-        paths.html: summary_page(summary),
-    }
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
-            write_atomically(path, text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise RunError(f"{place}: the summary cannot be written ({error.strerror or error})") from error
-    return paths
+    return write_three(
+        folder, name, summary_to_json(summary), summary_markdown(summary), summary_page(summary)
+    )
 
 
 def summary_page(summary: PandaSummary) -> str:

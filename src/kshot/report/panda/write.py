@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kshot.data.atomic import write_atomically
-from kshot.errors import DataError, RunError
+from kshot.errors import DataError
 from kshot.report.panda.facts import PandaReport
 from kshot.report.panda.markdown import panda_markdown
 from kshot.report.panda.pages import panda_page
 from kshot.report.plain import from_plain, to_plain
-from kshot.report.write import ReportPaths
+from kshot.report.write import ReportPaths, write_three
 
 _FORMAT, _VERSION = "kshot-panda-report", 1
 
@@ -30,20 +28,7 @@ def write_panda_report(report: PandaReport, folder: str | Path, *, name: str = "
 
         write_panda_report(report, "runs/panda").html
     """
-    place = Path(folder)
-    paths = ReportPaths(place / f"{name}.html", place / f"{name}.md", place / f"{name}.json")
-    texts = {
-        paths.json: json.dumps(report_to_json(report), ensure_ascii=False, indent=2, allow_nan=False) + "\n",
-        paths.markdown: panda_markdown(report),
-        paths.html: panda_page(report),
-    }
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
-            write_atomically(path, text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise RunError(f"{place}: the report cannot be written ({error.strerror or error})") from error
-    return paths
+    return write_three(folder, name, report_to_json(report), panda_markdown(report), panda_page(report))
 
 
 def report_to_json(report: PandaReport) -> dict[str, Any]:
