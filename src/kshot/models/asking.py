@@ -9,15 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from kshot.data.example import Conversation, Message
-from kshot.errors import InputError
+from kshot.errors import InputError, ModelError
 from kshot.models.base import LanguageModel, Reply
 
 Check: TypeAlias = Callable[[str], str]
 BATCH = 64
+
+
+class _End:
+    """What ``next`` gives where there are no more questions."""
+
+
+END = _End()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,11 @@ class Question:
 class Asker(Protocol):
     """A model that answers many questions at once, each reply as soon as it is there."""
 
-    def ask(self, questions: Iterable[Question]) -> Iterator[tuple[int, Reply]]:
+    def ask(self, questions: Iterable[Question | None]) -> Iterator[tuple[int, Reply]]:
         """Each question's position and its reply, in the order of the replies, each exactly once.
+
+        None among the questions says that the next one is not known before another reply has been given
+        (see ``models/lanes``); it has no position.
 
         A question that cannot be answered gives a reply with ``finish_reason`` ``error`` and its reason.
         ``check`` is not this method's business (see ``asked``).
@@ -90,20 +99,22 @@ def asked(model: LanguageModel, questions: Iterable[Question]) -> Iterator[tuple
     """
     kept: dict[int, Question] = {}
     again: list[tuple[int, Reply, str]] = []
-    with closing(_replies(model, _remembered(questions, kept))) as found:  # left early: nothing is sent on
+    with closing(
+        replies_as_they_come(model, _remembered(questions, kept))
+    ) as found:  # left early: nothing is sent on
         for position, reply in found:
             question = kept.pop(position)
-            wrong = _wrong(question, reply)
+            wrong = wrong_with(question, reply)
             if wrong:
                 again.append((position, reply, wrong))
                 kept[position] = question
             else:
                 yield position, reply
-    repairs = [_repair(kept[position], reply, wrong) for position, reply, wrong in again]
-    with closing(_replies(model, repairs)) as found:
+    repairs = [repair(kept[position], reply, wrong) for position, reply, wrong in again]
+    with closing(replies_as_they_come(model, repairs)) as found:
         for place, second in found:
             position, first, _ = again[place]
-            yield position, _joined(first, second, _wrong(kept[position], second))
+            yield position, joined(first, second, wrong_with(kept[position], second))
 
 
 def replies(model: LanguageModel, questions: Sequence[Question]) -> list[Reply]:
@@ -120,20 +131,22 @@ def _remembered(questions: Iterable[Question], kept: dict[int, Question]) -> Ite
         yield question
 
 
-def _wrong(question: Question, reply: Reply) -> str:
+def wrong_with(question: Question, reply: Reply) -> str:
+    """What a question's check says of a reply; empty without a check, and for a reply that failed."""
     if question.check is None or reply.finish_reason == "error":
         return ""
     return question.check(reply.text)
 
 
-def _repair(question: Question, reply: Reply, wrong: str) -> Question:
+def repair(question: Question, reply: Reply, wrong: str) -> Question:
+    """The question once more, with the reply and what is wrong with it."""
     turns = (Message("assistant", reply.text or "(empty)"), Message("user", wrong))
     return replace(question, conversation=(*question.conversation, *turns))
 
 
-def _joined(first: Reply, second: Reply, wrong: str) -> Reply:
+def joined(first: Reply, second: Reply, wrong: str) -> Reply:
     """The second reply with the costs of both; failed where it is wrong too."""
-    joined = replace(
+    both = replace(
         second,
         prompt_tokens=first.prompt_tokens + second.prompt_tokens,
         completion_tokens=first.completion_tokens + second.completion_tokens,
@@ -142,18 +155,42 @@ def _joined(first: Reply, second: Reply, wrong: str) -> Reply:
         cached=first.cached and second.cached,
     )
     if wrong and second.finish_reason != "error":
-        return replace(joined, text="", finish_reason="error", error=f"unusable twice: {wrong}")
-    return joined
+        return replace(both, text="", finish_reason="error", error=f"unusable twice: {wrong}")
+    return both
 
 
-def _replies(model: LanguageModel, questions: Iterable[Question]) -> Generator[tuple[int, Reply], None, None]:
-    """From an ``Asker`` as they come; else batch by batch."""
+def replies_as_they_come(
+    model: LanguageModel, questions: Iterable[Question | None]
+) -> Generator[tuple[int, Reply], None, None]:
+    """Replies unchecked, with their positions: from an ``Asker`` as they come; else batch by batch."""
     if isinstance(model, Asker):
         yield from model.ask(questions)
         return
-    numbered = enumerate(questions)
-    while batch := list(islice(numbered, BATCH)):
+    for batch in batches(questions):
         yield from batched(model, batch)
+
+
+def batches(questions: Iterable[Question | None]) -> Iterator[list[tuple[int, Question]]]:
+    """Positions and questions, up to ``BATCH`` at once, fewer where the next question is not known yet.
+
+    Raises:
+        ModelError: It is not known although all replies have been given.
+    """
+    stream = iter(questions)
+    position, is_more = 0, True
+    while is_more:
+        batch: list[tuple[int, Question]] = []
+        while len(batch) < BATCH:
+            question = next(stream, END)
+            if question is None or isinstance(question, _End):
+                is_more = question is None
+                break
+            batch.append((position, question))
+            position += 1
+        if not batch and is_more:
+            raise ModelError("the next question waits for a reply, but none is under way")
+        if batch:
+            yield batch
 
 
 def batched(model: LanguageModel, batch: Sequence[tuple[int, Question]]) -> Iterator[tuple[int, Reply]]:

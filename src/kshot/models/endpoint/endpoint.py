@@ -109,7 +109,7 @@ class Endpoint:
         found = dict(self.ask(questions))
         return [found[position] for position in range(len(questions))]
 
-    def ask(self, questions: Iterable[Question]) -> Iterator[tuple[int, Reply]]:
+    def ask(self, questions: Iterable[Question | None]) -> Iterator[tuple[int, Reply]]:
         """Position and reply of each question, as they come, each exactly once.
 
         Questions are taken a few ahead of their turn. Leaving early cancels what is in flight.

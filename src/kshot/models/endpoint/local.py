@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self, final
 
 from kshot.data.example import Conversation
 from kshot.data.template import Target
 from kshot.errors import BudgetError, InputError
-from kshot.models.asking import BATCH, Decoding, Question, batched
+from kshot.models.asking import Decoding, Question, batched, batches
 from kshot.models.base import ChoiceScores, LanguageModel, LossModel, Reply, TokenLosses
 from kshot.models.endpoint.answering import cached_reply
 from kshot.models.endpoint.estimating import estimated
@@ -83,14 +83,14 @@ class LocalEndpoint:
         found = dict(self.ask(questions))
         return [found[position] for position in range(len(questions))]
 
-    def ask(self, questions: Iterable[Question]) -> Iterator[tuple[int, Reply]]:
+    def ask(self, questions: Iterable[Question | None]) -> Iterator[tuple[int, Reply]]:
         """Position and reply of each question, batch by batch.
 
         Raises:
             BudgetError: The next question does not fit; what came before was given.
         """
-        numbered = enumerate(questions)
-        while batch := [self._held(*pair) for pair in islice(numbered, BATCH)]:
+        for pairs in batches(questions):
+            batch = [self._held(*pair) for pair in pairs]
             found = self._found(batch)
             for held in batch:
                 if held.key in found:

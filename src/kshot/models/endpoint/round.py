@@ -49,12 +49,13 @@ class Round:
         self._most_failed = most_failed
         self._arrived: SimpleQueue[Arrival | None] = SimpleQueue()
         self._open = 0
+        self._taken = 0
         self._elsewhere = 0
         self._failures: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Reply]] = set()
         self._sent: set[asyncio.Task[Any] | None] = set()
 
-    def replies(self, questions: Iterable[Question]) -> Iterator[tuple[int, Reply]]:
+    def replies(self, questions: Iterable[Question | None]) -> Iterator[tuple[int, Reply]]:
         """Position and reply, as they come.
 
         Left early, it cancels what is in flight and gives up the claims; what had arrived is written.
@@ -62,12 +63,12 @@ class Round:
         Raises:
             KshotError: ``error``, after the last reply.
         """
-        numbered = enumerate(questions)
+        stream = iter(questions)
         is_more = True
         try:
             while True:
                 if is_more and self.error is None:
-                    is_more = self._fill(numbered)
+                    is_more = self._fill(stream)
                 if not self._open and (self.error is not None or not is_more):
                     break
                 arrival = self._next()
@@ -78,30 +79,39 @@ class Round:
         if self.error is not None:
             raise self.error
 
-    def left(self, questions: Iterable[Question]) -> str:
+    def left(self, questions: Iterable[Question | None]) -> str:
         """How many questions were not answered, in words."""
         if isinstance(questions, Sized):
             return f"{len(questions) - self.given} of {len(questions)} questions are left to ask"
         return f"{self.given} questions were answered, {self.dropped} or more are left to ask"
 
-    def _fill(self, numbered: Iterator[tuple[int, Question]]) -> bool:
+    def _fill(self, stream: Iterator[Question | None]) -> bool:
         """Takes questions up to the look-ahead; whether there may be more."""
         began = time.monotonic()
         taken: list[tuple[int, Question]] = []
         is_more = True
         while self._has_room() and not self._is_time_to_give(began):
-            found = next(numbered, None)
-            if found is None:
+            try:
+                question = next(stream)
+            except StopIteration:
                 is_more = False
                 break
+            if question is None:  # not known before another reply has been given
+                self._check_progress()
+                break
             self._open += 1
-            taken.append(found)
+            taken.append((self._taken, question))
+            self._taken += 1
             if time.monotonic() - began > FILL_S / 10:
                 self._line.post(self._start, taken)
                 taken = []
         if taken:
             self._line.post(self._start, taken)
         return is_more
+
+    def _check_progress(self) -> None:
+        if not self._open:
+            raise ModelError("the next question waits for a reply, but none is under way")
 
     def _has_room(self) -> bool:
         most = LOOK_AHEAD * self._concurrency

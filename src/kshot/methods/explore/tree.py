@@ -1,0 +1,123 @@
+"""A domain as a tree of tasks: plain data, changed by whoever grows and fills it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, final
+
+from kshot.errors import DataError
+from kshot.methods.explore.records import TaskNode, node_id
+
+
+@final
+class DomainTree:
+    """Tasks by id, the root first.
+
+    Nodes are frozen; the tree is not: ``add`` and ``put`` change it in place. Order of children is the
+    order of adding.
+
+    >>> tree = DomainTree.planted("rewriting", "Texts are changed, their meaning stays.")
+    >>> child = tree.add(tree.root.id, "paraphrase", reason="Says the same in other words.")
+    >>> [node.name for node in tree], tree.path(child.id)
+    (['rewriting', 'paraphrase'], ('rewriting', 'paraphrase'))
+    """
+
+    def __init__(self, root: TaskNode) -> None:
+        if root.parent is not None or root.depth != 0:
+            raise DataError(f"task {root.name!r} is no root: it has a parent, or is at depth {root.depth}")
+        self._nodes: dict[str, TaskNode] = {root.id: root}
+        self._root = root.id
+
+    @classmethod
+    def planted(cls, name: str, description: str = "") -> DomainTree:
+        """A tree of its root alone.
+
+        Raises:
+            DataError: The name is empty.
+        """
+        if not name.strip():
+            raise DataError("the domain's name is empty; expected a few words")
+        return cls(TaskNode(node_id(None, name), name, reason=description, origin="root"))
+
+    @property
+    def root(self) -> TaskNode:
+        """The domain itself."""
+        return self._nodes[self._root]
+
+    def __len__(self) -> int:
+        """How many tasks there are, the root included."""
+        return len(self._nodes)
+
+    def __contains__(self, node: str) -> bool:
+        """Whether a task of this id is in the tree."""
+        return node in self._nodes
+
+    def __getitem__(self, node: str) -> TaskNode:
+        """The task of an id.
+
+        Raises:
+            DataError: There is none.
+        """
+        if node not in self._nodes:
+            raise DataError(f"no task has the id {node!r}; the tree of {self.root.name!r} has {len(self)}")
+        return self._nodes[node]
+
+    def __iter__(self) -> Iterator[TaskNode]:
+        """All tasks in preorder: a parent, then each child with all that is below it."""
+        waiting = [self._root]
+        while waiting:
+            node = self._nodes[waiting.pop()]
+            yield node
+            waiting.extend(reversed(node.children))
+
+    def add(self, parent: str, name: str, **fields: Any) -> TaskNode:
+        """Puts a new task last among a parent's children; ``fields`` as of ``TaskNode``.
+
+        Raises:
+            DataError: The parent is not there, the name is empty, or the parent has a child of that name.
+        """
+        above = self[parent]
+        if not name.strip():
+            raise DataError(f"a child of {above.name!r} has an empty name")
+        node = TaskNode(node_id(parent, name), name, depth=above.depth + 1, parent=parent, **fields)
+        if node.id in self._nodes:
+            raise DataError(f"{above.name!r} has two children named {name!r}; rename or remove one")
+        self._nodes[node.id] = node
+        self._nodes[parent] = replace(above, children=(*above.children, node.id))
+        return node
+
+    def put(self, node: TaskNode) -> None:
+        """Puts a changed task in its old one's place; id, parent and children must be the same.
+
+        Raises:
+            DataError: They are not.
+        """
+        old = self[node.id]
+        if (node.parent, node.children, node.depth) != (old.parent, old.children, old.depth):
+            raise DataError(f"task {old.name!r}: its place in the tree cannot be changed by `put`")
+        self._nodes[node.id] = node
+
+    def path(self, node: str) -> tuple[str, ...]:
+        """Names from the root to a task, both included."""
+        names: list[str] = []
+        at: str | None = node
+        while at is not None:
+            names.append(self[at].name)
+            at = self[at].parent
+        return tuple(reversed(names))
+
+    def children(self, node: str) -> tuple[TaskNode, ...]:
+        """The children of a task, in order."""
+        return tuple(self._nodes[child] for child in self[node].children)
+
+    def siblings(self, node: str) -> tuple[TaskNode, ...]:
+        """The other children of its parent, in order."""
+        parent = self[node].parent
+        return () if parent is None else tuple(one for one in self.children(parent) if one.id != node)
+
+    def copy(self) -> DomainTree:
+        """A tree of its own with the same tasks."""
+        made = DomainTree(self.root)
+        made._nodes = dict(self._nodes)
+        return made
