@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from kshot.methods.explore.records import Item, Refusal, Row
 from kshot.methods.explore.spending import Spent
+from kshot.methods.explore.tree import DomainTree
 from kshot.models.asking import Decoding, Question
 
 Language: TypeAlias = Literal["en", "zh"]
@@ -193,3 +194,20 @@ class Progress:
     spent: Spent = NOTHING
     failed: int = 0
     stopped: str = ""
+
+
+@dataclass(slots=True)
+class Exploration:
+    """All that growing and filling read and change: what is written down after each round, and resumed from.
+
+    Attributes:
+        tree: Of tasks, with their counts.
+        rows: Kept, in the order of their commits.
+        refused: Names and rows, likewise.
+        spent: So far.
+    """
+
+    tree: DomainTree
+    rows: list[Row] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    spent: Spent = NOTHING
