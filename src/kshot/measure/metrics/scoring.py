@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kshot.data.example import normalised
 from kshot.errors import MetricError, collected
+from kshot.measure.maths import answers_equal, gold_answer, stated
 from kshot.measure.metrics.extract_value import extract_choice, extract_number
 from kshot.measure.metrics.own import is_own, own_scores
 from kshot.measure.metrics.programs import pass_scores
@@ -36,7 +37,7 @@ def evaluate(
     A prediction is the stated answer, or None where a reply states none: that row is wrong in every
     metric. Metrics (see ``row_scores`` for what makes a row right):
 
-    - means of rows: exact_match, accuracy, choice, number, token_f1, rouge_l, pass_at_1 (answers are
+    - means of rows: exact_match, accuracy, choice, number, math, token_f1, rouge_l, pass_at_1 (answers are
       test programs), and ``path/file.py:function`` (your own, called as function(prediction, answer));
     - over classes: macro_f1 (over ``labels``, else over the labels that occur in ``answers``; a label
       never predicted counts 0), and tweeteval:<task> for emoji, emotion, hate, irony, offensive,
@@ -70,6 +71,8 @@ def row_scores(
     - accuracy: the same label but for case and outer blanks. 1 or 0.
     - choice: the letter that ``extract_choice`` reads is the answer, a letter. 1 or 0.
     - number: the number that ``extract_number`` reads equals the answer's, exactly. 1 or 0.
+    - math: the last box of the reply (or what follows "is" or "=", or the whole) is the answer's, by
+      ``maths.equivalent``, lenient. 1 or 0.
     - token_f1: F1 of the bags of words after SQuAD's normalisation (ASCII punctuation and English
       articles dropped). Source: the evaluation script of SQuAD 2.0.
     - rouge_l: ``overlap.rouge_l``.
@@ -88,12 +91,12 @@ def row_scores(
 
 
 def invalid_count(predictions: Sequence[str | None], *, metric: str = "") -> int:
-    """How many predictions are no answer; under choice and number, also those that state no letter or number.
+    """How many predictions are no answer; under choice, number and math, also those that state none.
 
     >>> invalid_count(["B", None, "?"]), invalid_count(["B", None, "?"], metric="choice")
     (1, 2)
     """
-    read = {"choice": extract_choice, "number": extract_number}.get(metric)
+    read = {"choice": extract_choice, "number": extract_number, "math": stated}.get(metric)
     return sum(p is None or (read is not None and read(p) is None) for p in predictions)
 
 
@@ -136,6 +139,10 @@ def _number(prediction: str, answer: str) -> float:
     return float((found := extract_number(prediction)) is not None and found == extract_number(answer))
 
 
+def _math(prediction: str, answer: str) -> float:
+    return float(answers_equal(prediction, answer))
+
+
 def _token_f1(prediction: str, answer: str) -> float:
     said, true = _words(prediction), _words(answer)
     if not said or not true:
@@ -156,6 +163,7 @@ _ROW_METRICS: dict[str, Callable[[str, str], float]] = {
     "accuracy": _accuracy,
     "choice": _choice,
     "number": _number,
+    "math": _math,
     "token_f1": _token_f1,
     "rouge_l": rouge_l,
 }
@@ -195,6 +203,8 @@ def _check_answers(metric: str, answers: Sequence[str]) -> None:
         fits, expected = [bool(re.fullmatch(r"\s*[A-Za-z]\s*", a)) for a in answers], "one letter"
     elif metric == "number":
         fits, expected = [extract_number(answer) is not None for answer in answers], "a number"
+    elif metric == "math":
+        fits, expected = [gold_answer(answer) is not None for answer in answers], "a boxed or a short answer"
     else:
         return
     wrong = [

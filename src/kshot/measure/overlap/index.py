@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from math import ceil
 from typing import Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kshot.errors import DataError
+from kshot.measure.overlap.bounds import Bounds
+from kshot.measure.overlap.lcs import common_length
 
 Tokens = Sequence[str]
 
-_SLACK: Final = 1e-9  # on bounds alone, so that no rounding hides a pair; the score itself decides
 _TEMPLATE_RUN: Final = 8  # words of a template in a row that are taken for the template
 _TEMPLATE_LEAST: Final = 4  # a template text with fewer words hides nothing
 _DIFFERENT_LEAST: Final = 3  # different words in a run
@@ -41,9 +41,7 @@ class OverlapIndex:
     """
 
     def __init__(self, texts: Iterable[Tokens], *, threshold: float = 0.7) -> None:
-        if not 0 <= threshold < 1:
-            raise DataError(f"the overlap threshold is {threshold}, expected 0 or more and below 1")
-        self._threshold = threshold
+        self._bounds = Bounds(threshold)
         self._ids: dict[str, int] = {}
         stored = [[self._ids.setdefault(token, len(self._ids) + 1) for token in text] for text in texts]
         self._texts = [self._coded(ids) for ids in stored]
@@ -57,8 +55,6 @@ class OverlapIndex:
 
     def above(self, text: Tokens) -> Iterator[tuple[int, float]]:
         """(index, F) of each indexed text above the threshold, by index."""
-        from rapidfuzz.distance import LCSseq
-
         ids = [self._ids.get(token, 0) for token in text]
         known = sorted(rank for token in ids if (rank := self._rank.get(token)) is not None)
         unknown = len(ids) - len(known)  # the rarest of all: they come first and match nothing
@@ -67,27 +63,21 @@ class OverlapIndex:
         coded = self._coded(ids) if candidates else ""
         for index in sorted(candidates):
             other = self._texts[index]
-            least = self._least(len(ids) + len(other))
+            least = self._bounds.least(len(ids) + len(other))
             if least > len(ids) or least > len(other):
                 continue
-            if common := LCSseq.similarity(coded, other, score_cutoff=least):
+            if common := common_length(coded, other, least=least):
                 precision, recall = common / len(other), common / len(ids)
                 score = 2 * precision * recall / (precision + recall)
-                if score > self._threshold:
+                if score > self._bounds.threshold:
                     yield index, score
 
     def _coded(self, ids: list[int]) -> str | list[int]:
         """Numbers as characters, which rapidfuzz compares three times as fast; as they are where too many."""
         return ids if len(self._ids) > sys.maxunicode else "".join(map(chr, ids))
 
-    def _least(self, total: int) -> int:
-        """The least that two texts with so many tokens together share, where F exceeds the threshold."""
-        return max(1, ceil((self._threshold - _SLACK) * total / 2))
-
     def _prefix(self, length: int) -> int:
-        bound = self._threshold - _SLACK
-        shortest = max(1, ceil(length * bound / (2 - bound)))  # of the texts that can come so near
-        return length - self._least(length + shortest) + 1
+        return length - self._bounds.fewest(length) + 1
 
 
 @final

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import cache
 
+from kshot.measure.overlap.lcs import common_length
+
 # Ideographs, kana and their marks: scripts without blanks, where a run of letters is no word.
 _IDEOGRAPHS = (
     "\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
@@ -50,9 +52,7 @@ def f_measure(a: list[str], b: list[str]) -> float:
     >>> f_measure(["a", "b"], ["a", "b"])
     1.0
     """
-    from rapidfuzz.distance import LCSseq
-
-    if not (common := LCSseq.similarity(a, b)):
+    if not (common := common_length(a, b)):
         return 0.0
     precision, recall = common / len(b), common / len(a)
     return 2 * precision * recall / (precision + recall)

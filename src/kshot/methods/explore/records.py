@@ -110,6 +110,7 @@ class TaskNode:
         is_complete: Whether the last call for children ended with the model saying that there are no more.
         examples: Of the task, as they came with its name; they guide requests and are no rows.
         requests: Ids of the requests that led to it.
+        dry_rounds: How many rounds in a row asked for rows and kept none.
     """
 
     id: str
@@ -128,6 +129,7 @@ class TaskNode:
     is_complete: bool = False
     examples: tuple[Item, ...] = ()
     requests: tuple[str, ...] = ()
+    dry_rounds: int = 0
 
     def with_rows(self, fates: str, **counts: Any) -> TaskNode:
         """The task after more rows came: ``fates`` as in ``recent``, ``counts`` as ``Counts.plus``."""

@@ -187,7 +187,7 @@ class Progress:
         stopped: Why nothing more is asked; empty while it goes on.
     """
 
-    stage: Literal["grow", "fill"]
+    stage: Literal["grow", "fill", "attach"]
     round: int
     rows: tuple[Row, ...] = ()
     refused: tuple[Refusal, ...] = ()

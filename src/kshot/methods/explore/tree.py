@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, final
 
 from kshot.errors import DataError
 from kshot.methods.explore.records import TaskNode, node_id
+
+DEEPEST = 12  # levels below the root; a file that is deeper is taken for a mistake
 
 
 @final
@@ -15,7 +19,8 @@ class DomainTree:
     """Tasks by id, the root first.
 
     Nodes are frozen; the tree is not: ``add`` and ``put`` change it in place. Order of children is the
-    order of adding.
+    order of adding. ``released_names`` holds, of tasks that came in the released layout, the short name and
+    the file name by id, so that they go out as they came.
 
     >>> tree = DomainTree.planted("rewriting", "Texts are changed, their meaning stays.")
     >>> child = tree.add(tree.root.id, "paraphrase", reason="Says the same in other words.")
@@ -28,6 +33,82 @@ class DomainTree:
             raise DataError(f"task {root.name!r} is no root: it has a parent, or is at depth {root.depth}")
         self._nodes: dict[str, TaskNode] = {root.id: root}
         self._root = root.id
+        self.released_names: dict[str, tuple[str, str]] = {}
+
+    @classmethod
+    def of(cls, nodes: Iterable[TaskNode]) -> DomainTree:
+        """A tree of tasks as they are, the root first, in one pass over them.
+
+        Raises:
+            DataError: Two have one id, or parents, children and depths do not fit together.
+
+        >>> tree = DomainTree.planted("rewriting")
+        >>> [node.name for node in DomainTree.of(tree)]
+        ['rewriting']
+        """
+        given = list(nodes)
+        if not given:
+            raise DataError("a tree needs a root; no task was given")
+        made = cls(given[0])
+        made._nodes = {node.id: node for node in given}
+        below = [(node, child) for node in given for child in node.children]
+        fits = len(made) == len(given) == len(below) + 1 and all(
+            (one := made._nodes.get(child)) and (one.parent, one.depth) == (node.id, node.depth + 1)
+            for node, child in below
+        )
+        if not fits or sum(1 for _ in made) != len(given):
+            raise DataError(
+                f"{len(given)} tasks make no tree: each but the first must be the child of one other"
+            )
+        return made
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> DomainTree:
+        """The tree of a file or folder.
+
+        ``.json`` is kshot's own nested form (a hand-written file needs ``name``, and may have ``reason`` and
+        ``children``) or the release's ``tree_meta_info.json``; ``.md`` is the outline that ``save`` writes; a
+        folder with a ``tree_meta_info.json`` is the released layout.
+
+        Raises:
+            DataError: It cannot be read; the message has the line, or the place in the JSON.
+        """
+        from kshot.methods.explore.formats.files import load_tree
+
+        return load_tree(Path(path))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the tree as ``.json`` (everything) or ``.md`` (an outline of names and reasons).
+
+        The file appears whole or not at all.
+
+        Raises:
+            DataError: The name has another ending, or the file cannot be written.
+        """
+        from kshot.methods.explore.formats.files import save_tree
+
+        save_tree(Path(path), self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, nested; what is at its default is left out.
+
+        >>> DomainTree.planted("rewriting").to_json()
+        {'name': 'rewriting', 'reason': '', 'children': []}
+        """
+        from kshot.methods.explore.formats.nested import plain
+
+        return plain(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> DomainTree:
+        """What ``to_json`` wrote, or the release's form of it.
+
+        Raises:
+            DataError: A field is missing, unknown or of the wrong type; the message has its place.
+        """
+        from kshot.methods.explore.formats.nested import tree_of
+
+        return tree_of(value)
 
     @classmethod
     def planted(cls, name: str, description: str = "") -> DomainTree:
@@ -80,6 +161,8 @@ class DomainTree:
         above = self[parent]
         if not name.strip():
             raise DataError(f"a child of {above.name!r} has an empty name")
+        if above.depth >= DEEPEST:
+            raise DataError(f"task {name!r} is {above.depth + 1} levels deep, expected at most {DEEPEST}")
         node = TaskNode(node_id(parent, name), name, depth=above.depth + 1, parent=parent, **fields)
         if node.id in self._nodes:
             raise DataError(f"{above.name!r} has two children named {name!r}; rename or remove one")
@@ -120,4 +203,5 @@ class DomainTree:
         """A tree of its own with the same tasks."""
         made = DomainTree(self.root)
         made._nodes = dict(self._nodes)
+        made.released_names = dict(self.released_names)
         return made

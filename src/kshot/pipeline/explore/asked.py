@@ -1,0 +1,209 @@
+"""What an exploration is asked for, and who answers: options that decide the result, written down and compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
+
+from kshot.data.taskfile.settings import EndpointSection
+from kshot.errors import InputError
+from kshot.methods.explore.fill import FillOptions
+from kshot.methods.explore.grow import GrowOptions
+from kshot.methods.explore.prompts import standard
+from kshot.methods.explore.records import Item
+from kshot.methods.explore.rivals import RIVALS
+from kshot.methods.explore.seams import ExplorePrompts, Language
+from kshot.methods.explore.spending import Limits
+from kshot.models.asking import Asker, Question, replies_as_they_come
+from kshot.models.base import LanguageModel, Reply
+from kshot.pipeline.panda.llm import open_endpoint
+from kshot.runs import Listener, silent
+
+if TYPE_CHECKING:
+    from kshot.pipeline.explore.folder import Saved
+
+Llm: TypeAlias = "EndpointSection | LanguageModel | str"
+TARGETS = ("count", "counts")  # of filling: numbers to reach, which may grow from one run to the next
+STAGES = ("grow", "fill")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExploreJob:
+    """How a domain is explored.
+
+    Attributes:
+        llm: An endpoint, a local model's folder or hub id, or any ``LanguageModel``.
+        method: ``adaptive``, or one of the baselines; see ``RIVALS``.
+        grow: Depth, breadth, order, filters of names.
+        fill: Rows a task, lanes, filters of rows.
+        language: Of prompts and rows.
+        form: Whether replies are JSON or, for models without structured output, blocks.
+        rows: How many rows the product has; None: as many as there are.
+        calls: The most that is planned, and that the endpoint may be paid for.
+        tokens: Likewise.
+        usd: The most that the endpoint may be paid; needs its prices.
+        embedder: Compares names; ``hashing``, a folder or a hub id.
+        seeds: Rows that Self-Instruct starts from; default: the examples of the tree's root.
+        simulated: Whether the LLM is a simulation: everything written says so.
+    """
+
+    llm: Llm
+    method: str = "adaptive"
+    grow: GrowOptions = field(default_factory=GrowOptions)
+    fill: FillOptions = field(default_factory=FillOptions)
+    language: Language = "en"
+    form: Literal["json", "blocks"] = "json"
+    rows: int | None = None
+    calls: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+    embedder: str = "hashing"
+    seeds: tuple[Item, ...] = ()
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.method not in RIVALS:
+            raise InputError(f"method {self.method!r} is none of {', '.join(RIVALS)}")
+        for name in ("rows", "calls", "tokens", "usd"):
+            limit = getattr(self, name)
+            if limit is not None and limit <= 0:
+                raise InputError(f"{name} is {limit}; expected more than 0")
+        if self.rows is None and self.calls is None and self.tokens is None and self.usd is None:
+            raise InputError(
+                "nothing says when to stop: give a budget in calls, tokens or USD, or how many rows are wanted"
+            )
+
+    @property
+    def prompts(self) -> ExplorePrompts:
+        """The wording."""
+        return standard(self.language, form=self.form)
+
+    @property
+    def limits(self) -> Limits:
+        """What may be planned."""
+        return Limits(calls=self.calls, tokens=self.tokens)
+
+    @property
+    def llm_name(self) -> str:
+        """The model's, without its address."""
+        if isinstance(self.llm, str):
+            return self.llm
+        return self.llm.model if isinstance(self.llm, EndpointSection) else self.llm.id
+
+    def stage(self, name: str) -> dict[str, Any]:
+        """What decides the result of a stage, as plain values."""
+        options: dict[str, Any] = asdict(self.grow if name == "grow" else self.fill)
+        fixed = {key: value for key, value in options.items() if key not in TARGETS}
+        common = {"llm": self.llm_name, "prompts": self.prompts.id, "method": self.method}
+        if name == "grow":
+            common["embedder"] = self.embedder
+        plain: dict[str, Any] = json.loads(json.dumps(common | fixed, default=str))
+        return plain
+
+    def check_same(self, saved: Saved) -> None:
+        """Refuses to go on with a stage that was begun with other options.
+
+        Raises:
+            InputError: They differ; the first difference is named.
+        """
+        for name in STAGES:
+            before = saved.settings.get(name)
+            if not before or not saved.rounds.get(name):
+                continue
+            for key, value in self.stage(name).items():
+                if before.get(key) != value:
+                    raise InputError(
+                        f"this exploration's {name}ing was begun with {key} {before.get(key)!r}, and is now asked "
+                        f"with {value!r}; give the same options, or another --out"
+                    )
+
+
+@contextmanager
+def opened(job: ExploreJob, saved: Saved, *, listener: Listener = silent) -> Iterator[Watched]:
+    """The LLM, with what is left of the budget; what is paid is counted in ``saved.paid``.
+
+    Raises:
+        InputError: The endpoint or model cannot be used.
+    """
+    from kshot.models.endpoint import Budget, local_endpoint
+    from kshot.models.journal import default_journal
+
+    before = dict(saved.paid)
+    if isinstance(job.llm, EndpointSection):
+        budget = Budget(
+            calls=None if job.calls is None else max(0, job.calls - int(before["calls"])),
+            tokens=job.tokens,
+            usd=None if job.usd is None else max(0.0, job.usd - before["usd"]),
+        )
+        endpoint: Any = open_endpoint(job.llm, budget=budget)
+    elif isinstance(job.llm, str):
+        from kshot.models.hf import HfModel
+
+        endpoint = local_endpoint(HfModel.load(job.llm), journal=default_journal())
+    else:
+        endpoint = job.llm
+
+    def paid() -> None:
+        usage = getattr(endpoint, "usage", None)
+        if usage is not None:
+            steps = usage()
+            saved.paid = {
+                "calls": before["calls"] + sum(step.calls for step in steps),
+                "usd": before["usd"] + sum(step.usd for step in steps),
+            }
+
+    try:
+        yield Watched(endpoint, paid, listener)
+    finally:
+        paid()
+        close = getattr(endpoint, "close", None)
+        if close is not None and endpoint is not job.llm:
+            close()
+
+
+@final
+class Watched:
+    """A model whose replies are told to a listener as they come."""
+
+    def __init__(self, model: LanguageModel, paid: Any, listener: Listener) -> None:
+        self.model = model
+        self.settle = paid
+        self.facts: Mapping[str, Any] = {}
+        self._listener = listener
+        self._given = 0
+
+    @property
+    def id(self) -> str:
+        """The model's."""
+        return self.model.id
+
+    def generate(self, conversations: Any, **options: Any) -> list[Reply]:
+        """The model's."""
+        return self.model.generate(conversations, **options)
+
+    def ask(self, questions: Iterable[Question | None]) -> Iterator[tuple[int, Reply]]:
+        """The model's, each reply told."""
+        stream = self.model.ask(questions) if isinstance(self.model, Asker) else None
+        for position, reply in stream or replies_as_they_come(self.model, questions):
+            self._given += 1
+            self._listener("exploring", replies=self._given, **self.facts)
+            yield position, reply
+
+    def usage(self) -> tuple[Any, ...]:
+        """What was asked, by step; empty where the model does not count."""
+        usage = getattr(self.model, "usage", None)
+        return tuple(usage()) if usage is not None else ()
+
+
+def is_tree_place(place: str | Path) -> bool:
+    """Whether a domain is named by a file or folder rather than in words.
+
+    >>> is_tree_place("rewriting"), is_tree_place("tree.md")
+    (False, True)
+    """
+    path = Path(place)
+    return path.suffix.lower() in (".json", ".md") or path.is_dir()
