@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from kshot.pipeline.explore.product import Product
 
 app = typer.Typer(
-    help="Map a domain as a tree of tasks and fill it with instructions (Explore-Instruct).", no_args_is_help=True
+    help="Map a domain as a tree of tasks and fill it with instructions (Explore-Instruct).",
+    no_args_is_help=True,
 )
 
 
@@ -60,7 +61,7 @@ def run(
     dry_run: asked.DryRun = False,
     as_json: asked.AsJson = False,
 ) -> None:
-    """Grow the tree, fill it, guard the rows, and write rows, data card and report; goes on where it stopped."""
+    """Grow the tree, fill it, guard the rows, write pool, data card and report; goes on where it stopped."""
     from kshot.cli.progress import listener
     from kshot.pipeline.explore.job import explore
     from kshot.pipeline.explore.product import make_product
@@ -185,10 +186,12 @@ def attach(
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    print(f"{found['attached']} of {found['read']} rows attached, {found['unassigned']} below the floor of {floor:g}")
+    print(
+        f"{found['attached']} of {found['read']} rows attached, {found['unassigned']} below the floor {floor:g}"
+    )
     for rule, count in found["refused"].items():
         print(f"refused: {count}, {rule}")
-    print(f"{found['empty']} of {found['tasks']} tasks have no row; `kshot explore fill {folder}` fills the gaps")
+    print(f"{found['empty']} of {found['tasks']} tasks have no row; `kshot explore fill {folder}` fills gaps")
 
 
 @app.command()

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     from kshot.data.example import Example
     from kshot.data.taskfile.settings import EndpointSection
-    from kshot.methods.explore.grow import GrowOptions
     from kshot.methods.explore.seams import Language
     from kshot.methods.explore.tree import DomainTree
     from kshot.pipeline.explore.asked import ExploreJob
@@ -37,8 +36,8 @@ def tree_of(given: dict[str, Any]) -> DomainTree | None:
         return ready(name.lower(), language=language_of(given))
     if not given["description"] and not shots and not (given["out"] / "state.json").is_file():
         raise InputError(
-            f"{name!r} is none of the ready domains ({', '.join(READY)}): say with --description what belongs to it, "
-            "or show it with --shots FILE"
+            f"{name!r} is none of the ready domains ({', '.join(READY)}): say with --description what belongs "
+            "to it, or show it with --shots FILE"
         )
     return domain_of(shots, name=name, description=given["description"] or "")
 
@@ -157,7 +156,9 @@ def llm_of(given: dict[str, Any]) -> EndpointSection | str:
 
     place = given["llm"]
     if not place:
-        raise InputError("--llm is missing: the address of an OpenAI-compatible endpoint, or a local model's folder")
+        raise InputError(
+            "--llm is missing: the address of an OpenAI-compatible endpoint, or a local model's folder"
+        )
     if not str(place).startswith(("http://", "https://")):
         return str(place)
     if not given["model"]:

@@ -44,11 +44,11 @@ def stated(reply: str) -> str | None:
 
 
 def gold_answer(text: str) -> str | None:
-    """The right answer of a row: the last box of its solution, else the whole where it is one line.
+    r"""The right answer of a row: the last box of its solution, else the whole where it is one line.
 
     A bare answer such as "x = 5" is taken whole, as it is no sentence about another one.
 
-    >>> gold_answer("x = 5"), gold_answer("It is long.\\nSo the answer is 5.")
+    >>> gold_answer("x = 5"), gold_answer("It is long.\nSo the answer is 5.")
     ('x = 5', '5')
     """
     found = in_box(text)

@@ -31,10 +31,13 @@ class Bounds:
         self.threshold = threshold
         exact = Fraction(threshold) * _ROUNDING
         self._top, self._bottom = exact.numerator, exact.denominator
+        self._leasts: dict[int, int] = {}  # asked for with every pair; the numbers above are long
 
     def least(self, total: int) -> int:
         """The least that two texts with so many tokens together have in common; 1 at least."""
-        return max(1, -(-self._top * total // (2 * self._bottom)))
+        if (found := self._leasts.get(total)) is None:
+            found = self._leasts[total] = max(1, -(-self._top * total // (2 * self._bottom)))
+        return found
 
     def shortest(self, length: int) -> int:
         """The fewest tokens of a text that can come above the threshold with one of this length."""

@@ -17,7 +17,7 @@ from kshot.measure.overlap.rouge import tokens
 
 _Coded: TypeAlias = str | list[int]
 
-_SHARED: Final = 6  # tokens to find in common before two texts are looked at; speed alone depends on it
+_SHARED: Final = 6  # words to find in common before two texts are looked at; speed alone depends on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +55,17 @@ def drop_overlapping(texts: Iterable[str], *, threshold: float = 0.7) -> list[in
 class DistinctTexts:
     """Kept texts that say at once which of them comes nearest to a new one, if any comes too near.
 
-    Exact: it decides as a comparison with every kept text would. The k-th repeat of a word in a text is a
-    word of its own; so two texts share as many words as they have in common, counting repeats. Words stand
-    in a fixed order, the last seen first: rare words first, mostly. Two texts that must share o words share
-    the first c of them among the first m - o + c of each. Only these are looked up; a count of them that,
-    with all words not looked up, stays below the bound rules a text out; for the few that are left the
-    longest common subsequence is computed, and the float comparison decides. Memory is linear in the tokens
-    of the kept texts.
+    Exact: it decides as a comparison with every kept text would. The k-th repeat of a word in a text counts
+    as a word of its own, so that two texts share as many words as they have in common with their repeats.
+    Of two texts that must share o words, any m - o + c words of the new one hold c of these. So its rarest
+    ones are looked up, and texts that hold c of them are counted; a count that stays below the bound even
+    with all words not looked up rules a text out. For the few that are left, the longest common
+    subsequence is computed, and the float comparison decides. Memory is linear in the kept tokens.
 
     Raises:
         DataError: The threshold is not in [0, 1).
 
-    Source: prefix filter, Chaudhuri et al. 2006; c > 1, Wang et al. 2012 (AdaptJoin).
+    Source: prefix filter, Chaudhuri et al. 2006; with c > 1 and the kept texts held whole.
 
     >>> kept = DistinctTexts()
     >>> kept.offer("Name a red fruit."), kept.offer("Name a round red fruit.")
@@ -157,7 +156,7 @@ class DistinctTexts:
         return ids if len(self._holders) > sys.maxunicode + 1 else "".join(map(chr, ids))
 
     def _known(self, ids: list[int]) -> list[int]:
-        """Ids of the words and repeats that some kept text has, in the fixed order."""
+        """Ids of the words and repeats that some kept text has, those of the fewest texts first."""
         known, seen = [], dict[int, int]()
         for first in ids:
             if first:
@@ -165,7 +164,7 @@ class DistinctTexts:
                 held = self._repeats.get((first, before), 0) if before else first
                 if held:
                     known.append(held)
-        known.sort(reverse=True)
+        known.sort(key=lambda held: len(self._holders[held]))
         return known
 
     def _candidates(self, known: list[int], length: int) -> NDArray[np.int64]:
@@ -173,7 +172,7 @@ class DistinctTexts:
         fewest = self._bounds.fewest(length)
         shared = min(_SHARED, fewest)
         prefix = length - fewest + shared
-        unknown = length - len(known)  # the rarest of all: they come first and match nothing
+        unknown = length - len(known)  # they come first, and no text holds them
         probes = known[: max(0, prefix - unknown)]
         if len(probes) < shared:
             return np.zeros(0, dtype=np.int64)

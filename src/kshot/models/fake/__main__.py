@@ -14,6 +14,7 @@ from typing import Any
 
 from kshot.errors import InputError, KshotError
 from kshot.models.fake.faults import SHARES, Faults
+from kshot.models.fake.ontology import stated_speaker
 from kshot.models.fake.replies import Script, request_text
 from kshot.models.fake.server import FakeServer
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         server = FakeServer(
-            _script(options.reply),
+            _script(options.reply) if options.ontology is None else stated_speaker(options.ontology),
             faults=_faults(options),
             models=options.model or ("fake",),
             api_key=_key(options.api_key_env),
@@ -46,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument(
         "--reply", default="echo", help="echo, fixed:TEXT, or a JSON file: a list, or an object by user text"
+    )
+    parser.add_argument(
+        "--ontology",
+        metavar="SHAPE[:NAME=VALUE,...]",
+        help="a simulated model of a made-up domain, to try `kshot explore` on: 8x6x8:s=1.5",
     )
     parser.add_argument("--model", action="append", help="a model's name; may be repeated")
     parser.add_argument("--api-key-env", help="the environment variable that holds the key to demand")

@@ -1,4 +1,4 @@
-"""What an exploration is asked for, and who answers: options that decide the result, written down and compared."""
+"""What an exploration is asked for, and who answers: what decides the result is written down and compared."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class ExploreJob:
                 raise InputError(f"{name} is {limit}; expected more than 0")
         if self.rows is None and self.calls is None and self.tokens is None and self.usd is None:
             raise InputError(
-                "nothing says when to stop: give a budget in calls, tokens or USD, or how many rows are wanted"
+                "nothing says when to stop: give a budget in calls, tokens or USD, or a number of rows"
             )
 
     @property
@@ -117,8 +117,8 @@ class ExploreJob:
             for key, value in self.stage(name).items():
                 if before.get(key) != value:
                     raise InputError(
-                        f"this exploration's {name}ing was begun with {key} {before.get(key)!r}, and is now asked "
-                        f"with {value!r}; give the same options, or another --out"
+                        f"this exploration's {name}ing was begun with {key} {before.get(key)!r}, not {value!r}; "
+                        "give the same options, or another --out"
                     )
 
 

@@ -4,7 +4,7 @@
 
     DIR/
     ├── .lock            held while a process works here
-    ├── state.json       the commit point: settings, the tree, how much of the row files counts, what was spent
+    ├── state.json       the commit point: settings, tree, spending, how much of the row files counts
     ├── rows.jsonl       kept rows, appended
     ├── refused.jsonl    refused names and rows with their reasons, appended
     ├── tree.json        the tree, to read and to edit between growing and filling
@@ -27,12 +27,12 @@ from typing import Any, Final, TypeVar, final
 
 from kshot.data.atomic import write_atomically
 from kshot.errors import DataError, InputError, RunError
-from kshot.methods.explore.formats.merge import merged
+from kshot.methods.explore.formats import merged, outline_of
+from kshot.methods.explore.formats.text import json_text
 from kshot.methods.explore.records import Refusal, Row
 from kshot.methods.explore.seams import Exploration, Progress
 from kshot.methods.explore.spending import Spent
 from kshot.methods.explore.tree import DomainTree
-from kshot.runs import write_json
 
 VERSION: Final = 1
 STATE, ROWS, REFUSED = "state.json", "rows.jsonl", "refused.jsonl"
@@ -97,7 +97,7 @@ class ExploreFolder:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
                     raise RunError(
-                        f"{self.path}: another process works in this folder; wait for it, or choose another --out"
+                        f"{self.path}: another process works in this folder; wait, or choose another --out"
                     ) from None
                 yield self
         except OSError as error:
@@ -140,8 +140,8 @@ class ExploreFolder:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
-                f"{self.path / STATE}: was damaged ({type(error).__name__}: {error}); restore it, or begin again "
-                "in another folder: replies in the journal cost nothing"
+                f"{self.path / STATE}: was damaged ({type(error).__name__}: {error}); restore it, or begin "
+                "again in another folder: replies in the journal cost nothing"
             ) from None
         self._take_edits(saved)
         return saved
@@ -167,12 +167,14 @@ class ExploreFolder:
                 self._append(ROWS, (row.to_json() for row in progress.rows))
                 self._append(REFUSED, (one.to_json() for one in progress.refused))
                 saved.rounds[progress.stage] = saved.rounds.get(progress.stage, 0) + 1
-            texts = {"tree.json": saved.found.tree.to_text(".json"), "tree.md": saved.found.tree.to_text(".md")}
-            for name, text in texts.items():
-                self._trees[name] = [*self._trees[name][-1:], _digest(text)]
-            write_json(self.path / STATE, self._described(saved))
-            for name, text in texts.items():
-                write_atomically(self.path / name, text.encode("utf-8", "surrogatepass"))
+            plain = saved.found.tree.to_json()
+            texts = {"tree.json": _json(plain), "tree.md": outline_of(saved.found.tree)}
+            files = {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
+            for name, content in files.items():
+                self._trees[name] = [*self._trees[name][-1:], _digest(content)]
+            write_atomically(self.path / STATE, _json(self._described(saved) | {"tree": plain}).encode())
+            for name, content in files.items():
+                write_atomically(self.path / name, content)
         except OSError as error:
             raise _run_error(self.path, error) from error
 
@@ -186,7 +188,6 @@ class ExploreFolder:
             "stopped": saved.stopped,
             "lengths": self._lengths,
             "trees": self._trees,
-            "tree": saved.found.tree.to_json(),
         }
 
     def _state(self) -> dict[str, Any]:
@@ -194,7 +195,9 @@ class ExploreFolder:
         try:
             state = json.loads(file.read_bytes())
         except FileNotFoundError:
-            raise InputError(f"{self.path}: no exploration here; `kshot explore run` or `grow` begins one") from None
+            raise InputError(
+                f"{self.path}: no exploration here; `kshot explore run` or `grow` begins one"
+            ) from None
         except (ValueError, RecursionError) as error:
             raise DataError(f"{file}: was damaged ({error}); restore it, or begin again elsewhere") from None
         if not isinstance(state, dict) or state.get("version") != VERSION:
@@ -214,10 +217,9 @@ class ExploreFolder:
                 yield json.loads(line)
 
     def _append(self, name: str, values: Iterable[Mapping[str, Any]]) -> None:
-        lines = [json.dumps(value, ensure_ascii=False) + "\n" for value in values]
-        if not lines:
+        content = "".join(json_text(value) + "\n" for value in values).encode()
+        if not content:
             return
-        content = "".join(lines).encode("utf-8", "surrogatepass")
         with (self.path / name).open("r+b") as file:
             file.truncate(self._lengths[name])
             file.seek(self._lengths[name])
@@ -237,19 +239,23 @@ class ExploreFolder:
         if edited:
             tree, gone = merged(saved.found.tree, DomainTree.load(self.path / edited[0]))
             saved.found.tree = tree
-            notes.append(f"{edited[0]} was edited: the tree now has {len(tree)} tasks, {len(gone)} were removed")
+            notes.append(
+                f"{edited[0]} was edited: the tree now has {len(tree)} tasks, {len(gone)} were removed"
+            )
         left = [row for row in saved.found.rows if row.node in saved.found.tree]
         if len(left) < len(saved.found.rows):
-            notes.append(f"{len(saved.found.rows) - len(left)} rows of removed tasks stand in {ROWS} and are not used")
+            notes.append(
+                f"{len(saved.found.rows) - len(left)} rows of removed tasks stand in {ROWS} and are not used"
+            )
             saved.found.rows = left
         saved.notes = tuple(notes)
 
     def _is_edited(self, name: str) -> bool:
         try:
-            text = (self.path / name).read_bytes()
+            content = (self.path / name).read_bytes()
         except FileNotFoundError:
             return False
-        return hashlib.sha256(text).hexdigest()[:16] not in self._trees[name]
+        return _digest(content) not in self._trees[name]
 
     def _check(self, make: bool) -> None:
         if "\0" in str(self.path):
@@ -261,16 +267,22 @@ class ExploreFolder:
         if not make:
             raise InputError(f"{self.path}: no exploration here; `kshot explore run` or `grow` begins one")
         if self.path.is_dir() and any(entry.name != ".lock" for entry in self.path.iterdir()):
-            raise InputError(f"{self.path}: the folder is not empty and holds no exploration; choose another --out")
+            raise InputError(
+                f"{self.path}: the folder is not empty and holds no exploration; choose another --out"
+            )
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _json(value: Any) -> str:
+    return json_text(value, indent=1) + "\n"
 
 
 def _run_error(path: Path, error: OSError) -> RunError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return RunError(
-            f"{path}: no space is left on the device; free some and give the same command again: it goes on from here"
+            f"{path}: no space is left on the device; free some, and the same command goes on from here"
         )
     return RunError(f"{path}: cannot be read or written ({error.strerror or error})")

@@ -55,7 +55,10 @@ def protected_of(
 
 
 def guard_rows(
-    rows: Sequence[Row], protected: Mapping[str, Sequence[Example]] = NO_ROWS, *, embedder: Embedder | None = None
+    rows: Sequence[Row],
+    protected: Mapping[str, Sequence[Example]] = NO_ROWS,
+    *,
+    embedder: Embedder | None = None,
 ) -> GuardedRows:
     """Drops rows that repeat a protected row, by the product's one guard.
 
@@ -67,7 +70,11 @@ def guard_rows(
         return GuardedRows(tuple(rows), (), {}, {})
     result = guard((example_of_row(row) for row in rows), protected, embedder=embedder)
     told = tuple(
-        {"id": rows[one["row"]].id, "instruction": rows[one["row"]].item.instruction[:200], **_without(one, "row")}
+        {
+            "id": rows[one["row"]].id,
+            "instruction": rows[one["row"]].item.instruction[:200],
+            **_without(one, "row"),
+        }
         for one in result.rows()
     )
     return GuardedRows(tuple(rows[place] for place in result.selection.kept), told, result.counts(), sizes)

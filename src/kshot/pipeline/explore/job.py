@@ -49,7 +49,9 @@ def explore(place: Path, tree: DomainTree | None, job: ExploreJob, *, listener: 
         return saved
 
 
-def grow_domain(place: Path, tree: DomainTree | None, job: ExploreJob, *, listener: Listener = silent) -> Saved:
+def grow_domain(
+    place: Path, tree: DomainTree | None, job: ExploreJob, *, listener: Listener = silent
+) -> Saved:
     """Grows alone, so that a person can edit the tree before it is filled.
 
     Raises:
@@ -120,12 +122,17 @@ class _Work:
         seeds = job.seeds or self.saved.found.tree.root.examples
         plan = Plan(job.grow, replace(job.fill, count=count), tuple(seeds))
         steps = RIVALS[job.method].run(
-            self.saved.found, self.model, prompts=job.prompts, embedder=_embedder(job), plan=plan, limits=job.limits
+            self.saved.found,
+            self.model,
+            prompts=job.prompts,
+            embedder=_embedder(job),
+            plan=plan,
+            limits=job.limits,
         )
         self._run("fill", steps)
 
     def _count(self, rows: int) -> int:
-        """Rows a task, so that the product has its rows: what is missing is shared by tasks that still give."""
+        """Rows a task, so that the product has its rows: tasks that still give share what is missing."""
         tree = self.saved.found.tree
         held = [node.rows.kept for node in tree]
         open_nodes = [node for node in tree if not node.full or "count" in node.full]
@@ -145,13 +152,24 @@ class _Work:
             saved.stopped = progress.stopped
             self.folder.commit(saved, progress)
             self._watch(stage)
-            self.listener("round", stage=progress.stage, round=progress.round, failed=progress.failed, **self.model.facts)
+            self.listener(
+                "round",
+                stage=progress.stage,
+                round=progress.round,
+                failed=progress.failed,
+                **self.model.facts,
+            )
         self.model.settle()
         self.folder.commit(saved)
 
     def _watch(self, stage: str) -> None:
         found = self.saved.found
-        facts = {"stage": stage, "tasks": len(found.tree), "rows": len(found.rows), "calls": found.spent.calls}
+        facts = {
+            "stage": stage,
+            "tasks": len(found.tree),
+            "rows": len(found.rows),
+            "calls": found.spent.calls,
+        }
         self.model.facts = facts | {"of": self.job.calls, "usd": self.saved.paid["usd"]}
 
 
@@ -161,7 +179,8 @@ def _begun(folder: ExploreFolder, tree: DomainTree | None, job: ExploreJob) -> S
         job.check_same(saved)
         if tree is not None and tree.root.id != saved.found.tree.root.id:
             raise InputError(
-                f"{folder.path}: explores {saved.found.tree.root.name!r}, not {tree.root.name!r}; choose another --out"
+                f"{folder.path}: explores {saved.found.tree.root.name!r}, not {tree.root.name!r}; "
+                "choose another --out"
             )
         return saved
     if tree is None:

@@ -80,7 +80,7 @@ class _Reading:
             task_name = _text(values, "task_name", at)
             self.released[own] = (task_name, _text(values, "config_filename", at))
         usual = "import" if is_released else "person" if parent else "root"
-        fields = _fields({"origin": usual} | values, at)
+        fields = _fields({"origin": usual, **values}, at)
         children = _list(values, "children", at)
         node = TaskNode(own, name, depth=depth, parent=parent.id if parent else None, **fields)
         self.nodes[own] = node  # the parent stands before its children
@@ -153,9 +153,7 @@ def _fields(values: Mapping[str, Any], at: str) -> dict[str, Any]:
         if key in values:
             fields[key] = _counts(values[key], f"{at}{key}")
     items = _list(values, "examples", at)
-    fields["examples"] = tuple(
-        read_item(item, f"{at}examples[{place}]") for place, item in enumerate(items)
-    )
+    fields["examples"] = tuple(read_item(item, f"{at}examples[{place}]") for place, item in enumerate(items))
     fields["requests"] = tuple(_list(values, "requests", at))
     if not all(isinstance(request, str) for request in fields["requests"]):
         raise DataError(f"{at}requests holds something other than text; expected ids of requests")

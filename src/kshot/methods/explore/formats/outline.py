@@ -12,11 +12,11 @@ r"""A tree as a Markdown outline that a person can edit.
 
 The first line is the domain. What follows up to the first task is its description: the lines of a paragraph
 are joined by blanks, an empty line begins a new one. A task is a line that begins with ``- `` (or ``* ``, or
-``+ ``); deeper tasks are indented further. Its name ends at the first colon that a blank or the end of the line
-follows, or at a full-width colon; the rest is its reason. A reason may also stand below its task, indented
-further than the dash. What could be misread (such a colon in a name, a line break, white space at an end, a
-quote at the beginning) is written as a JSON text in quotes, so that every name of every script comes back.
-An outline has names, reasons and order only; the rest of a task's fields stays in the JSON.
+``+ ``); deeper tasks are indented further. Its name ends at the first colon that a blank or the end of the
+line follows, or at a full-width colon; the rest is its reason. A reason may also stand below its task,
+indented further than the dash. What could be misread (such a colon in a name, a line break, white space at an
+end, a quote at the beginning) is written as a JSON text in quotes, so that every name of every script comes
+back. An outline has names, reasons and order only; the rest of a task's fields stays in the JSON.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from kshot.errors import DataError
 from kshot.methods.explore.formats.text import json_text
@@ -33,9 +34,8 @@ from kshot.methods.explore.tree import DEEPEST, DomainTree
 _STEP = "  "
 _COLON = re.compile(r":(?=\s|$)|：")
 _UNPRINTED = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_TASK = re.compile(r"(\s*)[-*+](?:\s+(.*))?$", re.DOTALL)
-_NUMBERED = re.compile(r"\s*\d{1,9}[.)]\s")
-_MARKED = re.compile(r"[-*+#]|\d{1,9}[.)](\s|$)")
+_TASK = re.compile(r"\s*[-*+](?:\s+(.*))?$", re.DOTALL)
+_MARKED = re.compile(r"[-*+](\s|$)|#|\d{1,9}[.)](\s|$)")  # what a Markdown list or heading begins with
 _QUOTED = json.JSONDecoder()
 
 
@@ -66,7 +66,7 @@ def outline_of(tree: DomainTree) -> str:
 
 
 def tree_of_outline(text: str, *, source: str = "outline") -> DomainTree:
-    """The tree of an outline. The domain's origin is ``root``, that of all tasks ``person``.
+    r"""The tree of an outline. The domain's origin is ``root``, that of all tasks ``person``.
 
     Raises:
         DataError: There is no title, a line is neither task nor reason, a name is empty, stands twice under
@@ -75,90 +75,171 @@ def tree_of_outline(text: str, *, source: str = "outline") -> DomainTree:
     >>> [node.name for node in tree_of_outline("# rewriting\\n- paraphrase\\n    - for children")]
     ['rewriting', 'paraphrase', 'for children']
     """
-    lines = [(place, line.rstrip("\r")) for place, line in enumerate(text.split("\n"), start=1)]
-    rest = iter(lines)
-    title = next(((place, line) for place, line in rest if line.strip()), (1, ""))
+    lines = [_Line(place, line.rstrip("\r")) for place, line in enumerate(text.split("\n"), start=1)]
+    at = next((place for place, line in enumerate(lines) if line.text.strip()), 0)
+    first = next((i for i in range(at + 1, len(lines)) if _TASK.match(lines[i].text)), len(lines))
     try:
-        name = _title(title[1])
-        paragraphs: list[list[str]] = [[]]
-        begun: list[tuple[int, str]] = []
-        for place, line in rest:
-            if _TASK.match(line):
-                begun = [(place, line)]
-                break
-            paragraphs.append([]) if not line.strip() else paragraphs[-1].append(line.strip())
-        said = [" ".join(paragraph) for paragraph in paragraphs if paragraph]
-        reason = _read(said[0]) if len(said) == 1 else "\n\n".join(said)
-    except DataError as error:
-        raise DataError(f"{source}:{title[0]}: {error}") from None
-    root = TaskNode(node_id(None, name), name, reason=reason, origin="root")
-    return _grown(root, _tasks([*begun, *rest], source), source)
+        name = _title(lines[at].text)
+        reason = _described(lines[at + 1 : first])
+        root = TaskNode(node_id(None, name), name, reason=reason, origin="root")
+        return _grown(root, _tasks(lines[first:]))
+    except _FaultError as fault:
+        raise DataError(f"{source}:{fault.place or lines[at].place}: {fault}") from None
 
 
-def _grown(root: TaskNode, tasks: Iterable[tuple[int, int, str]], source: str) -> DomainTree:
-    """The tree of a root and (line, depth, text) of each task."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    place: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    place: int
+    depth: int
+    text: str
+    below: list[str]
+
+
+class _FaultError(Exception):
+    def __init__(self, sentence: str, place: int = 0) -> None:
+        super().__init__(sentence)
+        self.place = place
+
+
+def _grown(root: TaskNode, tasks: Iterable[_Task]) -> DomainTree:
     path = [root.id]
-    nodes: dict[str, dict[str, str | int]] = {}
+    nodes = {root.id: root}
     children: dict[str, list[str]] = {root.id: []}
-    for line, depth, text in tasks:
-        try:
-            name, reason = _named(text)
-            own = node_id(path[depth - 1], name)
-            if depth > DEEPEST:
-                raise DataError(f"task {name!r} is {depth} levels deep, expected at most {DEEPEST}")
-            if own in nodes:
-                raise DataError(f"its parent has two children named {name!r}; rename or remove one")
-        except DataError as error:
-            raise DataError(f"{source}:{line}: {error}") from None
-        nodes[own] = {"name": name, "reason": reason, "depth": depth, "parent": path[depth - 1]}
-        children[path[depth - 1]].append(own)
-        children[own] = []
-        path[depth:] = [own]
-    made = [
-        TaskNode(
-            own,
-            str(values["name"]),
-            reason=str(values["reason"]),
-            depth=int(values["depth"]),
-            parent=str(values["parent"]),
-            children=tuple(children[own]),
-            origin="person",
+    for task in tasks:
+        name, reason = _named(task)
+        above = path[task.depth - 1]
+        own = node_id(above, name)
+        if task.depth > DEEPEST:
+            raise _FaultError(
+                f"task {name!r} is {task.depth} levels deep, expected at most {DEEPEST}", task.place
+            )
+        if own in nodes:
+            twice = f"{nodes[above].name!r} has two children named {name!r}; rename or remove one"
+            raise _FaultError(twice, task.place)
+        nodes[own] = TaskNode(
+            own, name, reason=reason, depth=task.depth, parent=nodes[above].id, origin="person"
         )
-        for own, values in nodes.items()
-    ]
-    top = TaskNode(root.id, root.name, reason=root.reason, children=tuple(children[root.id]), origin="root")
-    return DomainTree.of([top, *made])
+        children[above].append(own)
+        children[own] = []
+        path[task.depth :] = [own]
+    return DomainTree.of(replace(node, children=tuple(children[own])) for own, node in nodes.items())
 
 
-def _tasks(lines: Iterable[tuple[int, str]], source: str) -> Iterator[tuple[int, int, str]]:
-    """(Line, depth, text) of each task, with the lines of a reason below it joined on."""
+def _tasks(lines: Iterable[_Line]) -> Iterator[_Task]:
     indents: list[int] = []
-    waiting: tuple[int, int, str] | None = None
-    for place, line in lines:
-        task = _TASK.match(line)
-        indent = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())
-        if not line.strip():
+    task: _Task | None = None
+    for line in lines:
+        found = _TASK.match(line.text)
+        spread = line.text.expandtabs(4)
+        indent = len(spread) - len(spread.lstrip())
+        if not spread.strip():
             continue
-        if task is None:
-            if waiting is None or indent <= indents[-1] or _NUMBERED.match(line):
-                raise DataError(
-                    f"{source}:{place}: found {line.strip()[:60]!r}; expected a task as '- name: reason', or "
-                    "a reason indented below its task"
+        if found is None:
+            if task is None or indent <= indents[-1] or _MARKED.match(line.text.strip()):
+                raise _FaultError(
+                    f"found {line.text.strip()[:60]!r}; expected a task as '- name: reason', or a reason "
+                    "indented below its task",
+                    line.place,
                 )
-            text = waiting[2] if _COLON.search(waiting[2]) else f"{waiting[2]}:"
-            waiting = (waiting[0], waiting[1], f"{text} {line.strip()}")
+            task.below.append(line.text.strip())
             continue
-        if waiting is not None:
-            yield waiting
-        while indents and indent < indents[-1]:
-            indents.pop()
-        if not indents or indent > indents[-1]:
-            if waiting is not None and len(indents) < waiting[1]:
-                raise DataError(
-                    f"{source}:{place}: the task is indented by {indent}, like none above it; indent it like "
-                    "its siblings"
-                )
-            indents.append(indent)
-        waiting = (place, len(indents), (task[2] or "").strip())
-    if waiting is not None:
-        yield waiting
+        if task is not None:
+            yield task
+        _step(indents, indent, line.place)
+        task = _Task(line.place, len(indents), (found[1] or "").strip(), [])
+    if task is not None:
+        yield task
+
+
+def _step(indents: list[int], indent: int, place: int) -> None:
+    """Goes up or down to a task's level: ``indents`` are those of the tasks above it and its own."""
+    deepest = len(indents)
+    while indents and indent < indents[-1]:
+        indents.pop()
+    if not indents or indent > indents[-1]:
+        if len(indents) < deepest:
+            raise _FaultError(
+                f"the task is indented by {indent} blanks, like no task above it; indent it as its siblings",
+                place,
+            )
+        indents.append(indent)
+
+
+def _title(line: str) -> str:
+    if not re.match(r"#\s", line.strip()):
+        raise _FaultError(f"found {line.strip()[:60]!r}; expected the domain as '# name' in the first line")
+    name = line.strip()[1:].strip()
+    name, rest = _unquoted(name) if name.startswith('"') else (name, "")
+    if rest or not name.strip():
+        raise _FaultError("the domain has no name; expected '# name' in the first line")
+    return name
+
+
+def _described(lines: Iterable[_Line]) -> str:
+    paragraphs: list[list[str]] = [[]]
+    for line in lines:
+        said = line.text.strip()
+        if not said:
+            paragraphs.append([])
+        elif _MARKED.match(said):
+            wanted = "begin each task with '- ', or put the description in quotes"
+            raise _FaultError(f"found {said[:60]!r} before the first task; {wanted}", line.place)
+        else:
+            paragraphs[-1].append(said)
+    told = [" ".join(paragraph) for paragraph in paragraphs if paragraph]
+    return _reason(told[0]) if len(told) == 1 else "\n\n".join(told)
+
+
+def _named(task: _Task) -> tuple[str, str]:
+    try:
+        if task.text.startswith('"'):
+            name, rest = _unquoted(task.text)
+            if rest and not _COLON.match(rest):
+                raise _FaultError(f"found {rest[:60]!r} after a name in quotes; expected ': reason'")
+            reason = rest[1:]
+        else:
+            colon = _COLON.search(task.text)
+            name = task.text[: colon.start()].rstrip() if colon else task.text
+            reason = task.text[colon.end() :] if colon else ""
+    except _FaultError as fault:
+        raise _FaultError(str(fault), task.place) from None
+    if not name.strip():
+        raise _FaultError("a task has no name; expected '- name: reason'", task.place)
+    return name, " ".join(filter(None, [_reason(reason.strip()), *task.below]))
+
+
+def _unquoted(text: str) -> tuple[str, str]:
+    """A text in quotes, and what follows it."""
+    try:
+        found, end = _QUOTED.raw_decode(text)
+    except ValueError:
+        raise _FaultError(
+            f"{text[:60]!r} begins with a quote but is no JSON text; end it with a quote, or write it plain"
+        ) from None
+    return str(found), text[end:].lstrip()
+
+
+def _reason(text: str) -> str:
+    """A reason as it was meant: what is no JSON text as a whole stands for itself."""
+    try:
+        found = json.loads(text) if text.startswith('"') else text
+    except ValueError:
+        return text
+    return str(found)
+
+
+def _written(text: str) -> str:
+    is_plain = text == text.strip() and not text.startswith('"') and not _UNPRINTED.search(text)
+    return text if is_plain else json_text(text)
+
+
+def _description(text: str) -> str:
+    paragraphs = text.split("\n\n")
+    is_plain = all(part and _written(part) == part and not _MARKED.match(part) for part in paragraphs)
+    return text if is_plain else json_text(text)

@@ -61,8 +61,8 @@ class GrowOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        least = {"depth": 0, "batch": 1, "cap": 1, "calls_a_task": 0, "examples": 0, "elsewhere": 0, "refused": 0}
-        for name, low in least.items():
+        for name in ("depth", "batch", "cap", "calls_a_task", "examples", "elsewhere", "refused"):
+            low = 1 if name in ("batch", "cap") else 0
             if (value := getattr(self, name)) < low:
                 raise InputError(f"GrowOptions: {name} is {value}, expected a whole number from {low}")
         if self.batch > MOST_WANTED:
@@ -90,8 +90,8 @@ class GrowOptions:
             )
         if len(self.breadth) < self.depth:
             raise InputError(
-                f"GrowOptions: breadth {self.breadth} has {len(self.breadth)} levels and depth is {self.depth}; "
-                "give one number for each level"
+                f"GrowOptions: breadth {self.breadth} has {len(self.breadth)} levels, expected "
+                f"{self.depth}, one for each level of depth"
             )
 
     @property

@@ -4,6 +4,7 @@ from kshot.models.fake.ontology.log import CoverageScore, ItemLog, score
 from kshot.models.fake.ontology.model import OntologyModel
 from kshot.models.fake.ontology.recall import RecallModel
 from kshot.models.fake.ontology.speaker import OntologySpeaker
+from kshot.models.fake.ontology.stated import stated_shape, stated_speaker
 from kshot.models.fake.ontology.world import Ontology
 
 __all__ = [
@@ -14,4 +15,6 @@ __all__ = [
     "OntologySpeaker",
     "RecallModel",
     "score",
+    "stated_shape",
+    "stated_speaker",
 ]

@@ -6,7 +6,7 @@ import hashlib
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -111,11 +111,6 @@ def score_ids(numbers: Iterable[int | None], *, leaves: int) -> CoverageScore:
         repeats=(len(on) - len(set(on))) / total,
         unknown=sum(number is None for number in found),
     )
-
-
-def ids(log: ItemLog, instructions: Iterable[str]) -> Iterator[int | None]:
-    """Opaque ids of instructions, in order."""
-    return (log.id_of(text) for text in instructions)
 
 
 def _key(instruction: str) -> bytes:

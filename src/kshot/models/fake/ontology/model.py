@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import final
+from typing import Any, final
 
 from kshot.data.example import Conversation
 from kshot.models.asking import Decoding, Question
@@ -56,7 +56,7 @@ class OntologyModel:
                 position += 1
 
     def _reply(self, conversation: Conversation, decoding: Decoding) -> Reply:
-        body = {
+        body: dict[str, Any] = {
             "messages": [{"role": turn.role, "content": turn.content} for turn in conversation],
             "max_tokens": decoding.max_new_tokens,
             "stop": list(decoding.stop),
@@ -65,5 +65,10 @@ class OntologyModel:
             body["seed"] = decoding.seed + decoding.sample
         found = spoken(self._speaker(body), body)
         counts = usage(found, body)
-        reason = "length" if found.finish_reason == "length" else "stop"
-        return Reply(found.text, counts["prompt_tokens"], counts["completion_tokens"], reason, calls=1)
+        return Reply(
+            found.text,
+            counts["prompt_tokens"],
+            counts["completion_tokens"],
+            finish_reason="length" if found.finish_reason == "length" else "stop",
+            calls=1,
+        )
