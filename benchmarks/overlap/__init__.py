@@ -1,1 +1,1 @@
-"""The journal of calls with a million of them."""
+"""The near-repeat filter against its peers, and as texts grow in number."""

@@ -1,4 +1,4 @@
-"""What stands beside the index: the same greedy filter by rouge_score, by a loop, and row by row with cdist."""
+"""What stands beside the index: the same filter by rouge_score, by a loop, and row by row with cdist."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def by_rouge_score(texts: Sequence[str]) -> list[int]:
 
 
 def by_loop(texts: Sequence[str]) -> list[int]:
-    """rapidfuzz's LCSseq in a loop over the kept texts, words as characters."""
+    """LCSseq of rapidfuzz in a loop over the kept texts, words as characters."""
     from rapidfuzz.distance import LCSseq
 
     coded = characters(texts)
@@ -46,7 +46,7 @@ def by_loop(texts: Sequence[str]) -> list[int]:
 
 
 def by_cdist(texts: Sequence[str]) -> list[int]:
-    """rapidfuzz's cdist: each text against all kept ones in one call."""
+    """The cdist of rapidfuzz: each text against all kept ones in one call."""
     from rapidfuzz.distance import LCSseq
     from rapidfuzz.process import cdist
 

@@ -17,6 +17,7 @@ from kshot.cli import (
     calls,
     data,
     experts,
+    explore,
     judge,
     mix,
     moe,
@@ -49,6 +50,7 @@ app.command("compare")(judge.compare)
 app.add_typer(bank.app, name="bank")
 app.add_typer(moe.app, name="moe")
 app.add_typer(panda.app, name="panda")
+app.add_typer(explore.app, name="explore")
 app.add_typer(calls.app, name="calls")
 app.command("serve")(serve.serve)
 app.command("config-schema")(task.config_schema)

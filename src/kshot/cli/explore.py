@@ -175,7 +175,7 @@ def fill(
 def attach(
     folder: asked.Folder,
     files: asked.Files,
-    floor: asked.Floor = 0.2,
+    floor: asked.Floor = 0.3,
     embedder: asked.Embedder = "hashing",
     as_json: asked.AsJson = False,
 ) -> None:
@@ -186,11 +186,9 @@ def attach(
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    print(
-        f"{found['attached']} of {found['read']} rows attached, {found['unassigned']} below the floor {floor:g}"
-    )
-    for rule, count in found["refused"].items():
-        print(f"refused: {count}, {rule}")
+    print(f"{found['attached']} of {found['read']} rows attached, {found['unassigned']} below {floor:g}")
+    if found["repeats"]:
+        print(f"{found['repeats']} repeat an earlier row")
     print(f"{found['empty']} of {found['tasks']} tasks have no row; `kshot explore fill {folder}` fills gaps")
 
 
@@ -247,14 +245,12 @@ def evaluate(
 ) -> None:
     """Measure coverage, beside other datasets if any are given, and write the report anew."""
     from kshot.cli.progress import listener
-    from kshot.pipeline.explore.evaluation import evaluate_folder
+    from kshot.pipeline.explore.evaluation import Beside, evaluate_folder
 
-    given: dict[str, Any] = locals()
+    protected = protected_given(locals())
+    beside = Beside(against=tuple(against or ()), seeds=seeds, parser=parser, embedder=embedder)
     with listener() as listen:
-        found = evaluate_folder(
-            folder, against=against or (), seeds=seeds, protected=protected_given(given), parser=parser,
-            embedder=embedder, listener=listen,
-        )  # fmt: skip
+        found = evaluate_folder(folder, beside, protected=protected, listener=listen)
     if as_json:
         print(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
         return

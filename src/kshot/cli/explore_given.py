@@ -36,10 +36,15 @@ def tree_of(given: dict[str, Any]) -> DomainTree | None:
         return ready(name.lower(), language=language_of(given))
     if not given["description"] and not shots and not (given["out"] / "state.json").is_file():
         raise InputError(
-            f"{name!r} is none of the ready domains ({', '.join(READY)}): say with --description what belongs "
-            "to it, or show it with --shots FILE"
+            f"{name!r} is none of the ready domains ({', '.join(READY)}): say with --description what "
+            "belongs to it, or show it with --shots FILE"
         )
-    return domain_of(shots, name=name, description=given["description"] or "")
+    description = given["description"] or ""
+    return (
+        domain_of(shots, name=name, description=description)
+        if shots
+        else DomainTree.planted(name, description)
+    )
 
 
 def job_of(given: dict[str, Any]) -> ExploreJob:

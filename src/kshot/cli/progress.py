@@ -37,6 +37,8 @@ def listener() -> Iterator[Listener]:
             if event == "system":
                 spent = f"${fields['usd']:.2f}" if fields.get("usd") else ""
                 progress.update(bar, description=fields["name"], completed=fields["share"], spent=spent)
+            elif event in ("exploring", "round"):
+                progress.update(bar, **_explored(event, fields))
             elif event == "writing":
                 progress.update(bar, description=f"writing {fields['name']}", completed=fields["share"])
             elif event == "note":
@@ -48,6 +50,20 @@ def listener() -> Iterator[Listener]:
                 progress.update(bar, description=text)
 
         yield show
+
+
+def _explored(event: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """How exploring goes: replies tell that it lives, rounds how far it is."""
+    shown = {
+        "description": f"{fields['stage']}: {fields['tasks']:,} tasks, {fields['rows']:,} rows, "
+        f"{fields['calls']:,} calls",
+        "spent": f"${fields['usd']:.2f}" if fields.get("usd") else "",
+    }
+    if event == "exploring":
+        shown["description"] += f", {fields['replies']:,} replies"
+    if fields.get("of"):
+        shown["completed"] = min(1.0, fields["calls"] / fields["of"])
+    return shown
 
 
 def _doing(event: str, fields: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kshot.errors import BudgetError, DataError, InputError, ModelError
+from kshot.errors import DataError, InputError, ModelError
 from kshot.measure.judge import Pair, Tally, figures, judge_pairs, judge_question, read_verdict
 from kshot.models.base import Reply
 from kshot.models.endpoint import Budget, Endpoint
@@ -200,4 +200,3 @@ def test_a_dead_endpoint_is_an_error_and_single_failures_are_counted(tmp_path: P
 def test_a_line_of_the_verdict_file_is_json() -> None:
     found = judge_pairs(of(honest), pairs(1)).pairs[0]
     assert json.loads(json.dumps(found.to_json()))["verdicts"] == ["first", "second"]
-    assert issubclass(BudgetError, Exception)

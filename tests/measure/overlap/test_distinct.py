@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kshot.errors import DataError
-from kshot.measure.overlap import bounds, distinct
+from kshot.measure.overlap import bounds, distinct, lcs
 from kshot.measure.overlap.distinct import DistinctTexts, Near, drop_overlapping
 from kshot.measure.overlap.rouge import f_measure, tokens
 
@@ -217,12 +217,17 @@ def test_ten_thousand_words_are_no_trouble() -> None:
     assert kept.near_tokens(changed) == Near(0, f_measure(long, changed))
 
 
-def test_a_vocabulary_beyond_unicode_is_compared_as_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_a_vocabulary_beyond_unicode_is_compared_as_numbers(
+    monkeypatch: pytest.MonkeyPatch, is_fast: bool
+) -> None:
     def no_more_characters(number: int) -> str:
         if number > 6:
             raise ValueError(f"chr() arg {number} not in range")
         return chr(number)
 
+    if not is_fast:
+        monkeypatch.setattr(lcs, "_rapidfuzz", lambda: None)
     monkeypatch.setattr("sys.maxunicode", 6)
     monkeypatch.setattr(distinct, "chr", no_more_characters, raising=False)
     kept = DistinctTexts()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,11 +25,14 @@ from kshot.pipeline.panda.llm import open_endpoint
 from kshot.runs import Listener, silent
 
 if TYPE_CHECKING:
+    from kshot.models.endpoint import StepUsage
     from kshot.pipeline.explore.folder import Saved
 
 Llm: TypeAlias = "EndpointSection | LanguageModel | str"
 TARGETS = ("count", "counts")  # of filling: numbers to reach, which may grow from one run to the next
 STAGES = ("grow", "fill")
+TELL_S = 0.5  # between two signs of life within a round
+COUNTED = ("calls", "cached", "failed", "prompt_tokens", "completion_tokens", "usd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +121,7 @@ class ExploreJob:
             for key, value in self.stage(name).items():
                 if before.get(key) != value:
                     raise InputError(
-                        f"this exploration's {name}ing was begun with {key} {before.get(key)!r}, not {value!r}; "
+                        f"{name}ing was begun here with {key} {before.get(key)!r}, not {value!r}; "
                         "give the same options, or another --out"
                     )
 
@@ -133,6 +137,7 @@ def opened(job: ExploreJob, saved: Saved, *, listener: Listener = silent) -> Ite
     from kshot.models.journal import default_journal
 
     before = dict(saved.paid)
+    began, seconds = time.monotonic(), saved.seconds
     if isinstance(job.llm, EndpointSection):
         budget = Budget(
             calls=None if job.calls is None else max(0, job.calls - int(before["calls"])),
@@ -147,34 +152,48 @@ def opened(job: ExploreJob, saved: Saved, *, listener: Listener = silent) -> Ite
     else:
         endpoint = job.llm
 
-    def paid() -> None:
+    def settle() -> None:
         usage = getattr(endpoint, "usage", None)
-        if usage is not None:
-            steps = usage()
-            saved.paid = {
-                "calls": before["calls"] + sum(step.calls for step in steps),
-                "usd": before["usd"] + sum(step.usd for step in steps),
-            }
+        saved.paid = paid_with(before, usage() if usage is not None else ())
+        saved.seconds = seconds + time.monotonic() - began
 
     try:
-        yield Watched(endpoint, paid, listener)
+        yield Watched(endpoint, settle, listener)
     finally:
-        paid()
+        settle()
         close = getattr(endpoint, "close", None)
         if close is not None and endpoint is not job.llm:
             close()
+
+
+def paid_with(before: Mapping[str, Any], usage: Sequence[StepUsage]) -> dict[str, Any]:
+    """What earlier processes paid and this one, together and by step.
+
+    >>> paid_with({"calls": 2, "usd": 0.5, "steps": []}, ())
+    {'calls': 2, 'usd': 0.5, 'steps': []}
+    """
+    steps: dict[str, dict[str, Any]] = {step["step"]: dict(step) for step in before["steps"]}
+    for one in usage:
+        known = steps.setdefault(one.step, {"step": one.step})
+        for name in COUNTED:
+            known[name] = known.get(name, 0) + getattr(one, name)
+    return {
+        "calls": before["calls"] + sum(one.calls for one in usage),
+        "usd": before["usd"] + sum(one.usd for one in usage),
+        "steps": list(steps.values()),
+    }
 
 
 @final
 class Watched:
     """A model whose replies are told to a listener as they come."""
 
-    def __init__(self, model: LanguageModel, paid: Any, listener: Listener) -> None:
+    def __init__(self, model: LanguageModel, settle: Callable[[], None], listener: Listener) -> None:
         self.model = model
-        self.settle = paid
+        self.settle = settle
         self.facts: Mapping[str, Any] = {}
         self._listener = listener
-        self._given = 0
+        self._given, self._told = 0, 0.0
 
     @property
     def id(self) -> str:
@@ -190,7 +209,9 @@ class Watched:
         stream = self.model.ask(questions) if isinstance(self.model, Asker) else None
         for position, reply in stream or replies_as_they_come(self.model, questions):
             self._given += 1
-            self._listener("exploring", replies=self._given, **self.facts)
+            if time.monotonic() - self._told > TELL_S:
+                self._told = time.monotonic()
+                self._listener("exploring", replies=self._given, **self.facts)
             yield position, reply
 
     def usage(self) -> tuple[Any, ...]:

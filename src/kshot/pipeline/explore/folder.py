@@ -48,7 +48,8 @@ class Saved:
         found: Tree, rows, refusals, spending.
         settings: By stage (``domain``, ``grow``, ``fill``), what it was asked with; plain values.
         rounds: Committed so far, by stage.
-        paid: Calls and USD that the endpoint counted, network repeats included.
+        paid: Calls and USD that the endpoint counted, network repeats included; the same by step.
+        seconds: That processes worked on it.
         stopped: Why the last process stopped early; empty otherwise.
         notes: What the reader should know: an edited tree, rows of removed tasks.
     """
@@ -56,7 +57,8 @@ class Saved:
     found: Exploration
     settings: dict[str, Any] = field(default_factory=dict)
     rounds: dict[str, int] = field(default_factory=dict)
-    paid: dict[str, float] = field(default_factory=lambda: {"calls": 0, "usd": 0.0})
+    paid: dict[str, Any] = field(default_factory=lambda: {"calls": 0, "usd": 0.0, "steps": []})
+    seconds: float = 0.0
     stopped: str = ""
     notes: tuple[str, ...] = ()
 
@@ -136,6 +138,7 @@ class ExploreFolder:
                 state["settings"],
                 dict(state["rounds"]),
                 dict(state["paid"]),
+                float(state["seconds"]),
                 state["stopped"],
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -185,6 +188,7 @@ class ExploreFolder:
             "rounds": saved.rounds,
             "spent": asdict(saved.found.spent),
             "paid": saved.paid,
+            "seconds": round(saved.seconds, 1),
             "stopped": saved.stopped,
             "lengths": self._lengths,
             "trees": self._trees,

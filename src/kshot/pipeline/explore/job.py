@@ -152,13 +152,8 @@ class _Work:
             saved.stopped = progress.stopped
             self.folder.commit(saved, progress)
             self._watch(stage)
-            self.listener(
-                "round",
-                stage=progress.stage,
-                round=progress.round,
-                failed=progress.failed,
-                **self.model.facts,
-            )
+            facts = {**self.model.facts, "stage": progress.stage}
+            self.listener("round", round=progress.round, failed=progress.failed, **facts)
         self.model.settle()
         self.folder.commit(saved)
 

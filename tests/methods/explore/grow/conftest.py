@@ -64,15 +64,17 @@ class Speaker:
         wanted = int(re.findall(r"\d+", found["Wanted"])[0])
         self.requests.append((path, tuple(known), wanted))
         left = [name for name in self.world.get(path[-1], ()) if name not in known]
+        if not left and not self.says_complete:
+            left = list(known)
         return reply_of(left[:wanted], is_complete=self.says_complete and len(left) <= wanted)
 
     def script(self, turns: Sequence[Message]) -> str:
         """For a ``ScriptedModel``."""
-        return self.text(turns[-1].content)
+        return self.text(next(turn.content for turn in turns if "## Task" in turn.content))
 
     def serve(self, body: Mapping[str, Any]) -> str:
         """For a ``FakeServer``."""
-        return self.text(str(body["messages"][-1]["content"]))
+        return self.text(next(turn["content"] for turn in body["messages"] if "## Task" in turn["content"]))
 
 
 @pytest.fixture

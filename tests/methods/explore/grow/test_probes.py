@@ -8,10 +8,10 @@ from kshot.models.fake import ScriptedModel
 
 def test_a_probe_sees_no_children_and_its_new_names_stay(planted, prompts, said, speaker):
     reader = speaker({})
-    replies = iter([["a1", "b2", "c3", "d4"], [], [], ["b2", "c3", "e5", "d4", "d4", "a 1 b"]])
+    replies = iter([["a1", "b2", "c3", "d4"], ["a1"], ["a1"], ["b2", "c3", "e5", "d4", "d4", "a 1 b"]])
 
     def script(turns):
-        reader.text(turns[-1].content)
+        reader.script(turns)
         return said(next(replies))
 
     found = planted()
@@ -24,9 +24,8 @@ def test_a_probe_sees_no_children_and_its_new_names_stay(planted, prompts, said,
     assert result.estimate == 5 * 6 / 4 - 1
     assert result.is_telling
     assert found.tree.root.closed == "few new names in two calls running; probed"
-    assert (
-        list(grow(found, ScriptedModel([]), prompts=prompts, options=GrowOptions(depth=1, probe=True))) == []
-    )
+    again = grow(found, ScriptedModel([]), prompts=prompts, options=GrowOptions(depth=1, probe=True))
+    assert list(again) == []
 
 
 def test_at_a_fixed_breadth_new_names_are_counted_but_do_not_stay(planted, prompts, said):

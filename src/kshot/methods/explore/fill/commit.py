@@ -1,4 +1,4 @@
-"""Rows become part of an exploration here and nowhere else: rules, repeats, counts, and the reason of each refusal."""
+"""Rows become part of an exploration here and nowhere else: what stays, what does not and why, all counts."""
 
 from __future__ import annotations
 
@@ -119,9 +119,7 @@ def sifted(
 
 
 def _refusal(row: Row, judged: Judged, sieve: Sieve, *, is_surplus: bool) -> Refusal | None:
-    found = Refusal(
-        "row", row.node, judged.broken, row.item.instruction, item=row.item, request=row.request
-    )
+    found = Refusal("row", row.node, judged.broken, row.item.instruction, item=row.item, request=row.request)
     if judged.broken:
         return found
     if is_surplus:

@@ -62,7 +62,9 @@ def fill(
         for progress in fill(found, endpoint, prompts=standard("en"), limits=Limits(calls=500)):
             print(progress.round, len(found.rows))
     """
-    yield from filled(found, model, Job(prompts, options, limits, prompts.fill, drawn_examples(found.tree, options)))
+    yield from filled(
+        found, model, Job(prompts, options, limits, prompts.fill, drawn_examples(found.tree, options))
+    )
 
 
 def drawn_examples(tree: DomainTree, options: FillOptions) -> Examples:

@@ -95,7 +95,9 @@ def lane(plan: LanePlan, asking: Asking, purse: Purse, arrived: list[Arrived]) -
         rows = tuple(asking.judge(node, item) for item in read.items)
         failed = 0 if rows else failed + 1
         arrived.append(
-            Arrived(node, ordinal, request.id, rows, request.wanted, read.malformed, spent, is_failed or not rows)
+            Arrived(
+                node, ordinal, request.id, rows, request.wanted, read.malformed, spent, is_failed or not rows
+            )
         )
         for item in (judged.item for judged in rows if judged.is_fresh):
             if (key := (item.instruction, item.input)) not in texts:

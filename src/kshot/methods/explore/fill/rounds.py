@@ -1,14 +1,14 @@
-"""Filling in rounds: requests are planned from what is committed, asked side by side, and committed together."""
+"""Filling in rounds: requests are planned from what is committed, asked side by side, committed together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, final
 
 from kshot.errors import BudgetError
 from kshot.methods.explore.fill.allot import LanePlan, Open, allotted, lane_plans
-from kshot.methods.explore.fill.answers import second_answers
+from kshot.methods.explore.fill.answers import SecondPass
 from kshot.methods.explore.fill.commit import REACHED, Arrived, Judged, Sifted, commit, sifted
 from kshot.methods.explore.fill.draws import decoding_of
 from kshot.methods.explore.fill.lane import Asking, Purse, lane
@@ -18,7 +18,7 @@ from kshot.methods.explore.fill.views import View, views_of
 from kshot.methods.explore.records import Item, TaskNode, request_id
 from kshot.methods.explore.rules import broken, row_rules
 from kshot.methods.explore.seams import SAMPLED, Exploration, ExplorePrompts, FillRequest, Place, Progress
-from kshot.methods.explore.spending import Limits, Spent
+from kshot.methods.explore.spending import Limits
 from kshot.methods.explore.tree import DomainTree
 from kshot.models.asking import Decoding, Question
 from kshot.models.base import LanguageModel
@@ -127,7 +127,12 @@ class _Work:
             result, stopped = self._answered(result, places)
         counts = {task.node.id: options.wanted(task.node.id) for task in tasks}
         commit(
-            self.found, result, sieve=self._sieve, counts=counts, least_kept=options.least_kept, is_whole=not stopped
+            self.found,
+            result,
+            sieve=self._sieve,
+            counts=counts,
+            least_kept=options.least_kept,
+            is_whole=not stopped,
         )
         self._remember(result)
         failed = sum(reply.is_failed for reply in arrived)
@@ -153,9 +158,9 @@ class _Work:
             stopped = str(error)
         return [reply for replies in arrived for reply in replies], stopped
 
-    def _purses(self, requests: Sequence[int], *, spent: Spent | None = None) -> list[Purse]:
-        """What each lane may spend: twice its requests where there is enough for all repairs, else just them."""
-        limits, spent = self.job.limits, spent or self.found.spent
+    def _purses(self, requests: Sequence[int]) -> list[Purse]:
+        """What each lane may spend: as many repairs as requests where there is enough for all, else none."""
+        limits, spent = self.job.limits, self.found.spent
         total = sum(requests)
         calls = 2 if limits.calls is None or limits.calls - spent.calls >= 2 * total else 1
         tokens = None if limits.tokens is None else max(0, limits.tokens - spent.tokens)
@@ -186,17 +191,18 @@ class _Work:
         limits, spent = self.job.limits, self.found.spent
         for reply in result.arrived:
             spent = spent.plus(reply.spent)
-        calls = 2 * len(result.kept) if limits.calls is None else max(0, limits.calls - spent.calls)
-        tokens = None if limits.tokens is None else max(0, limits.tokens - spent.tokens)
-        rows, told = second_answers(
+        second = SecondPass(
             result.kept,
-            self.model,
             prompts=self.job.prompts,
             places=places,
             broken=lambda item: broken(item, self._rules),
-            purse=Purse(calls, tokens),
         )
-        return replace(result, kept=rows, answers=told.spent), told.stopped
+        second.run(
+            self.model,
+            calls=2 * len(result.kept) if limits.calls is None else max(0, limits.calls - spent.calls),
+            tokens=None if limits.tokens is None else max(0, limits.tokens - spent.tokens),
+        )
+        return replace(result, kept=tuple(second.rows), answers=second.spent), second.stopped
 
     def _remember(self, result: Sifted) -> None:
         """Keeps views and ordinals as a new start on this exploration would find them."""
@@ -235,8 +241,7 @@ def _mark_reached(tree: DomainTree, options: FillOptions) -> None:
 def _ordinals(found: Exploration) -> dict[str, int]:
     """By task: one more than the highest ordinal of a request that left a row or a refusal."""
     highest: dict[str, int] = {}
-    names: Iterable[str] = (one.request for one in (*found.rows, *found.refused))
-    for name in names:
+    for name in (*(row.request for row in found.rows), *(refusal.request for refusal in found.refused)):
         kind, _, rest = name.partition(":")
         node, _, ordinal = rest.rpartition(":")
         if kind == KIND and ordinal.isdecimal():

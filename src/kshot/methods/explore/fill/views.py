@@ -1,4 +1,4 @@
-"""What a task holds already, as its requests show it: verbs with counts, newest and most central instructions."""
+"""What a task holds already, as its requests show it: verbs, newest and most central instructions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final, final
 
 from kshot.measure.overlap import tokens
 from kshot.methods.explore.records import Item, Row
-from kshot.methods.explore.rules import verbs_of
+from kshot.methods.explore.rules import verb_of
 from kshot.methods.explore.seams import Language
 
 SHOWN_VERBS: Final = 12
@@ -71,16 +71,17 @@ class View:
         return tuple(found)
 
     def _count(self, verbs: dict[str, int], instructions: Iterable[str]) -> None:
-        """One by one, so that the order of ties does not depend on how rows were grouped."""
         for text in instructions:
-            for verb, count in verbs_of([text], self._language):
-                verbs[verb] = verbs.get(verb, 0) + count
+            if verb := verb_of(text, self._language):
+                verbs[verb] = verbs.get(verb, 0) + 1
 
     def _most_central(self, count: int) -> tuple[str, ...]:
         """The instructions whose sets of words have the largest cosine with the sum of all sets."""
         if self._central is None or len(self._central) < min(count, len(self._words)):
             weight = Counter(word for words in self._words for word in words)
-            scores = [sum(weight[word] for word in words) / max(1, len(words)) ** 0.5 for words in self._words]
+            scores = [
+                sum(weight[word] for word in words) / max(1, len(words)) ** 0.5 for words in self._words
+            ]
             order = sorted(range(len(scores)), key=lambda place: (-scores[place], place))
             self._central = tuple(self._texts[place] for place in order[:count])
         return self._central

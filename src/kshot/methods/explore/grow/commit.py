@@ -59,14 +59,13 @@ def _taken(found: Exploration, outcome: Outcome, options: GrowOptions, names: Na
     refused: list[Refusal] = []
     room = ask.room
     for place, named in enumerate(reply.named):
-        name = " ".join(named.name.split())
-        verdict = names.refusal(ask.node, name)
+        verdict = names.refusal(ask.node, named.name)
         if verdict is None and not all(outcome.relevant[place : place + 1]):
             verdict = Verdict(NOT_RELEVANT)
         if verdict is None and not room:
             verdict = Verdict(SURPLUS)
         if verdict is None:
-            names.add(_child(found, outcome, replace(named, name=name)))
+            names.add(_child(found, outcome, named))
             room -= 1
             continue
         refused.append(
@@ -88,7 +87,7 @@ def _taken(found: Exploration, outcome: Outcome, options: GrowOptions, names: Na
 def _child(found: Exploration, outcome: Outcome, named: Named) -> TaskNode:
     return found.tree.add(
         outcome.ask.node,
-        named.name,
+        " ".join(named.name.split()),
         reason=named.reason,
         origin="look_ahead" if outcome.request.action == "look_ahead" else "back_track",
         examples=named.examples,

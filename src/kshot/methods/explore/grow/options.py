@@ -27,8 +27,10 @@ class GrowOptions:
             in a row close a task with adaptive breadth.
         overlap: ROUGE-L F above which a name repeats another one.
         cosine: Cosine of embeddings above which it does; needs an embedder.
-        share: Of the limits on calls and tokens, what growing with adaptive breadth may use.
-        calls_a_task: With adaptive breadth, no more tasks than can get so many calls for rows; 0: any number.
+        share: Of the limits on calls and tokens, what growing with adaptive breadth may use; 1 where nothing
+            is to be filled.
+        calls_a_task: With adaptive breadth and a share below 1, no more tasks than can get so many of the
+            other calls; 0: any number.
         probe: Whether each closed task is asked once more without its children being shown; see ``probes``.
         relevance: Whether the model is asked which proposed tasks belong to their parent.
         examples: Of a related task, shown in each request.

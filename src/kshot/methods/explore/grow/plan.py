@@ -55,8 +55,8 @@ def planned(found: Exploration, options: GrowOptions, limits: Limits) -> Plan:
 
     Where not all open tasks can be afforded, upper levels come first (a child missing high up costs all that
     is below it), then tasks that were asked less, then preorder. Where the tree may only get few more tasks,
-    those of a level that have the fewest children get them. A round plans for each reply being asked for once more, so
-    that the limits hold whatever comes; what was not needed is there for the next round.
+    those of a level that have the fewest children get them. A round plans for each reply being asked for
+    once more, so that the limits hold whatever comes; what was not needed is there for the next round.
     """
     places = {node.id: place for place, node in enumerate(found.tree)}
     waiting = list(wanting(found.tree, options))
@@ -90,20 +90,24 @@ def _ask(node: TaskNode, options: GrowOptions, room: int, calls: int) -> Ask:
 
 
 def _rooms(waiting: Sequence[TaskNode], options: GrowOptions, room: int | None) -> list[int]:
-    """How many names each task may add in a round, level by level: the fewest children are raised first."""
+    """How many names each task may add in a round.
+
+    Where there is not room for all, the upper level is finished first, and those that have the fewest
+    children come first there.
+    """
     wanted = [min(options.batch, max(0, options.target(node.depth) - len(node.children))) for node in waiting]
     if room is None or sum(wanted) <= room:
         return wanted
     given = [0] * len(waiting)
-    for depth in sorted({node.depth for node in waiting}):
-        level = [at for at, node in enumerate(waiting) if node.depth == depth]
-        height = min(len(waiting[at].children) for at in level)
-        while room and (low := [at for at in level if given[at] < wanted[at]]):
-            for at in low:
-                if room and len(waiting[at].children) + given[at] <= height:
-                    given[at] += 1
-                    room -= 1
-            height += 1
+    top = min(node.depth for node in waiting)
+    level = [at for at, node in enumerate(waiting) if node.depth == top]
+    height = min(len(waiting[at].children) for at in level)
+    while room and (low := [at for at in level if given[at] < wanted[at]]):
+        for at in low:
+            if room and len(waiting[at].children) + given[at] <= height:
+                given[at] += 1
+                room -= 1
+        height += 1
     return given
 
 
@@ -151,12 +155,15 @@ def calls_left(found: Exploration, options: GrowOptions, limits: Limits) -> tupl
 
 
 def room_left(found: Exploration, options: GrowOptions, limits: Limits) -> int | None:
-    """Tasks that may still be added, None for any number: what growing has left is to fill them all."""
-    if not options.is_adaptive or not options.calls_a_task:
+    """Tasks that may still be added, None for any number: the calls beside the share are to fill them all."""
+    if not options.is_adaptive or not options.calls_a_task or options.share == 1:
         return None
     mean = _tokens_a_call(found.spent)
-    whole = limits.left(growing_spent(found), tokens_a_call=mean)
-    return None if whole is None else max(0, whole // options.calls_a_task - len(found.tree))
+    whole = limits.left(Spent(), tokens_a_call=mean)
+    if whole is None:
+        return None
+    share = _share(Limits(calls=whole), options.share).calls or 0
+    return max(0, (whole - share) // options.calls_a_task - len(found.tree))
 
 
 def growing_spent(found: Exploration) -> Spent:

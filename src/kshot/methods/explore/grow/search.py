@@ -111,7 +111,7 @@ class _Asking:
         fresh = [
             place
             for place, named in enumerate(names.named)
-            if self._names.refusal(ask.node, " ".join(named.name.split())) is None
+            if self._names.refusal(ask.node, named.name) is None
         ]
         if not fresh:
             return (), Spent()

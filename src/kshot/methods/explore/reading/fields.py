@@ -15,12 +15,12 @@ _EXAMPLES = 4  # of one proposed task: more than are asked for are not kept
 
 
 def plain_text(value: Any) -> str | None:
-    """A value as text: null is empty, a truth value or object is none (None).
+    r"""A value as text: null is empty, a truth value or object is none (None).
 
     Blank lines before it and white space behind it go; an indented first line stays. Half a surrogate
     pair, which no file can hold, becomes U+FFFD.
 
-    >>> plain_text("\\n  x = 1\\n"), plain_text(None), plain_text(["a"])
+    >>> plain_text("\n  x = 1\n"), plain_text(None), plain_text(["a"])
     ('  x = 1', '', None)
     """
     if value is None:

@@ -9,7 +9,7 @@ from kshot.methods.explore.seams import Language
 LEAST_LATIN = 0.7  # of the letters of an English text
 LEAST_IDEOGRAPHS = 0.5  # of the ideographs and words of a Chinese text
 MOST_KANA = 0.2  # of the same: above that it is Japanese
-FEW = 3  # a Chinese text of fewer ideographs and words is a formula
+FEW = 3  # ideographs and words: a text of fewer, and without a longer word, is a formula
 _QUOTED = re.compile(
     r'"[^"\n]{0,300}"|“[^”]{0,300}”|「[^」]{0,300}」|『[^』]{0,300}』|《[^》]{0,100}》|`[^`]{0,300}`|\$[^$]{0,300}\$'
 )
@@ -18,7 +18,7 @@ _KANA = re.compile(r"[\u3041-\u30ff\uff66-\uff9f]")
 _LATIN = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏḀ-ỿＡ-Ｚａ-ｚ]")
 _GREEK = re.compile(r"[\u0370-\u03ff]")
 _LATIN_WORD = re.compile(rf"{_LATIN.pattern}{{2,}}")
-_LETTER = re.compile(r"[^\W\d_]")
+_LONGER_WORD = re.compile(rf"{_LATIN.pattern}{{4,}}")
 
 
 def unquoted(text: str) -> str:
@@ -30,7 +30,7 @@ def unquoted(text: str) -> str:
     'Translate   into English.'
     """
     rest = _QUOTED.sub(" ", text)
-    return rest if _LETTER.search(rest) else text
+    return rest if _letters(rest) else text
 
 
 def is_in_language(text: str, language: Language) -> bool:
@@ -39,7 +39,7 @@ def is_in_language(text: str, language: Language) -> bool:
     English: at least 70 % of the letters are Latin; Greek letters, as in formulas, count for nothing. Other
     languages in Latin letters pass. Chinese: of ideographs, kana and Latin words of two letters or more, at
     least half are ideographs and at most a fifth kana. A word of code counts as much as an ideograph, so
-    that an instruction about ``calculate_sum`` is still Chinese. Texts without letters, or nearly, pass.
+    that an instruction about ``calculate_sum`` is still Chinese. Formulas pass.
 
     >>> is_in_language("写一个函数 calculate_sum", "zh"), is_in_language("写一个函数", "en")
     (True, False)
@@ -51,12 +51,17 @@ def is_in_language(text: str, language: Language) -> bool:
     if language == "zh":
         kana = len(_KANA.findall(said))
         units = ideographs + kana + len(_LATIN_WORD.findall(said)) + _others(said)
-        return units < FEW or (ideographs >= LEAST_IDEOGRAPHS * units and kana <= MOST_KANA * units)
-    letters = len(_LETTER.findall(said)) - len(_GREEK.findall(said))
+        is_formula = units < FEW and not _LONGER_WORD.search(said)
+        return is_formula or (ideographs >= LEAST_IDEOGRAPHS * units and kana <= MOST_KANA * units)
+    letters = _letters(said) - len(_GREEK.findall(said))
     return len(_LATIN.findall(said)) >= LEAST_LATIN * letters
 
 
 def _others(text: str) -> int:
     """Letters of neither script, such as Cyrillic ones."""
     known = sum(len(one.findall(text)) for one in (_IDEOGRAPH, _KANA, _LATIN, _GREEK))
-    return max(0, len(_LETTER.findall(text)) - known)
+    return max(0, _letters(text) - known)
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalpha, text))

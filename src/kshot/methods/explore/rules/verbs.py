@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from kshot.methods.explore.seams import Language
 
 _OPENING = 240  # characters of an instruction that are looked at
-_WORDS = re.compile(r"[a-z]+(?:'[a-z]+)?")
+_WORDS = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 _POLITE = re.compile(
     r"\W*(?:(?:please|kindly|now|then|first|next|finally|also|hi|hello|okay|ok|so|and|let's|let us|try to|"
     r"be sure to|make sure to|feel free to|go ahead and|just|step \d+)\b[\s,:]*"
@@ -19,11 +19,11 @@ _POLITE = re.compile(
     r"|help\s+(?:me|us)\s+(?:to\s+)?|(?:how|where|when|what)\s+(?:do|can|could|should|would|might)\s+"
     r"(?:i|we|you|one)\s+|how\s+to\s+)"
 )
-_ASIDE = frozenset(
-    "given using based with from for in as if after before when while by to on at of imagine considering "
-    "following according".split()
+_ASIDE = re.compile(
+    r"(?:given|using|based|with|from|for|in|as|if|after|before|when|while|by|to|on|at|of|imagine|considering|"
+    r"following|according)\Z"
 )
-_QUESTION = frozenset("what which who whom whose where when why how is are was were do does did".split())
+_ADVERB = re.compile(r"(?!(?:ap|re|sup|multi|com|imp|re)ply\Z|rely\Z|fly\Z|ally\Z)\w+ly\Z")
 _POLITE_ZH = re.compile(
     r"[\W\d_]*(?:请问|请你?帮(?:我|忙)|请您?|麻烦(?:你|您)?|帮(?:我|忙)|(?:你|您)?(?:能否|能不能|可以|可否|能)|试着|尝试|"
     r"(?:我们?|人们)?(?:如何|怎么样?|怎样|应该|要)|(?:我|你)(?:想|需要|要)(?:你)?|你|您|我)"
@@ -74,18 +74,14 @@ def verb_of(instruction: str, language: Language = "en") -> str:
 def _english(text: str) -> str:
     while polite := _POLITE.match(text):
         text = text[polite.end() :]
-    words = _WORDS.findall(text, 0, 80)
+    words: list[str] = _WORDS.findall(text, 0, 80)
     if not words:
         return ""
-    if words[0] in _ASIDE:
+    if _ASIDE.match(words[0]):
         comma = text.find(",")
         rest = _WORDS.findall(text, comma) if comma >= 0 else []
-        if rest and rest[0] not in _ASIDE:
-            words = rest
-    for word in words:
-        if not word.endswith("ly") or word in ("apply", "reply", "supply", "multiply", "simply", "comply"):
-            return str(word)
-    return str(words[0])
+        words = rest if rest and not _ASIDE.match(rest[0]) else words
+    return next((word for word in words if not _ADVERB.match(word)), words[0])
 
 
 def _chinese(text: str) -> str:
