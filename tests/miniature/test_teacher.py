@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import doctest
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kshot import miniature
-from kshot.data.example import Conversation, Message
+from kshot.data.example import Conversation
 from kshot.data.task import Task
 from kshot.data.taskfile.settings import EndpointSection
 from kshot.errors import InputError
@@ -34,19 +35,24 @@ TRADES = miniature.truth().trades
 OWNER = {word: trade for trade, words in TRADES.items() for word in words}
 
 
+@cache
+def teacher(s: float = 1.0) -> Teacher:
+    return Teacher(s=s)
+
+
 def body(conversation: Conversation, seed: int = 0) -> dict[str, Any]:
     return {"messages": [{"role": m.role, "content": m.content} for m in conversation], "seed": seed}
 
 
 def children(place: Place, wanted: int = 12, *, seed: int = 0, s: float = 1.0) -> tuple[list[str], bool]:
     asked = PROMPTS.extend(ExtendRequest("extend:x:0", place, wanted))
-    said = PROMPTS.read_names(Teacher(s=s)(body(asked.conversation, seed)))
+    said = PROMPTS.read_names(teacher(s)(body(asked.conversation, seed)))
     return [one.name for one in said.named], said.is_complete
 
 
 def rows(place: Place, wanted: int = 10, *, nearby: tuple[str, ...] = (), seed: int = 0) -> tuple[Item, ...]:
     asked = PROMPTS.fill(FillRequest("fill:x:0", place, wanted, nearby=nearby))
-    return PROMPTS.read_rows(Teacher()(body(asked.conversation, seed))).items
+    return PROMPTS.read_rows(teacher()(body(asked.conversation, seed))).items
 
 
 def trades_of(item: Item) -> set[str | None]:
@@ -130,20 +136,20 @@ def test_rows_that_are_shown_do_not_come_again_and_equal_requests_get_equal_repl
 def test_relevance_and_second_answers() -> None:
     named = (Named("weaver"), Named("sailor"), Named("Smith"))
     asked = PROMPTS.relevance(Place((DOMAIN,)), named)
-    said = Teacher()(body(asked.conversation))
+    said = teacher()(body(asked.conversation))
     assert PROMPTS.read_relevance(said, 3) == (True, False, True)
     item = rows(Place((DOMAIN, "mason")))[0]
     again = PROMPTS.answer(Item(item.instruction), Place((DOMAIN, "mason")))
-    said = PROMPTS.read_answer(Teacher()(body(again.conversation)))
+    said = PROMPTS.read_answer(teacher()(body(again.conversation)))
     assert said == item.output.partition("\n")[0]
     strange = PROMPTS.answer(Item("sing a song"), Place((DOMAIN,)))
-    assert "none of these words" in Teacher()(body(strange.conversation))
+    assert "none of these words" in teacher()(body(strange.conversation))
 
 
 def test_it_answers_any_body_and_says_that_it_is_simulated() -> None:
     assert "simulated" in Teacher().id
-    assert Teacher()({"messages": []})
-    assert Teacher()({"messages": [Message("user", "hello")]})
+    assert teacher()({"messages": []})
+    assert teacher()({"messages": [{"role": "user", "content": "hello"}]})
     with pytest.raises(InputError, match="s is -1"):
         Teacher(s=-1)
 
@@ -181,6 +187,7 @@ def test_explored_rows_go_through_data_selection_and_the_chosen_are_of_the_right
 
     explored = [row.item.instruction for row in saved.found.rows]
     right = share([row.prompt for row in chosen.rows])
+    print(len(explored), share(explored), right, len(chosen.rows), len(pool.guarded.kept))
     assert len(explored) > 300
     assert share(explored) < 0.2
     assert right > 0.7

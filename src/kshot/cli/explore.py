@@ -210,7 +210,6 @@ def export(
     out: asked.ExportOut,
     form: asked.ExportForm = "jsonl",
     count: asked.Count = None,
-    seed: asked.Seed = 0,
     shots: asked.Shots = None,
     task: asked.Task = None,
     guard: asked.Guard = None,
@@ -221,7 +220,7 @@ def export(
     from kshot.pipeline.explore.product import export_product
 
     made = export_product(
-        folder, out, form=form, count=count, seed=seed, protected=protected_given(locals()), licence=licence
+        folder, out, form=form, count=count, protected=protected_given(locals()), licence=licence
     )
     if as_json:
         print(json.dumps(made, ensure_ascii=False, indent=2))

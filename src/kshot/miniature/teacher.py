@@ -89,6 +89,11 @@ class Teacher:
             return json.dumps({"relevant": [_plain(name) in known for name in asked.proposed]})
         return self._answer(body)
 
+    def seeds(self, count: int) -> list[dict[str, str]]:
+        """Rows that a user has beforehand, as they come to its mind: none is of a task's file."""
+        draw, shown = random.Random(f"seeds:{self._seed}"), set[str]()
+        return [self._row((), draw, shown) for _ in range(count)]
+
     def _draw(self, body: Mapping[str, Any]) -> random.Random:
         text = json.dumps([self._seed, body.get("seed"), body.get("messages")])
         return random.Random(hashlib.sha256(text.encode()).hexdigest())

@@ -45,8 +45,9 @@ class Parts(HTMLParser):
 
 def browse(address: str, profile: Path, *more: str) -> str:
     command = [
-        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        f"--user-data-dir={profile}", "--virtual-time-budget=5000", "--window-size=1200,900", *more,
+        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        "--no-first-run", f"--user-data-dir={profile}", "--virtual-time-budget=5000",
+        "--window-size=1200,900", *more,
         f"{address}/?token={TOKEN}",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

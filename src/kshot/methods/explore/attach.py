@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,6 @@ from kshot.data.example import LETTERS, Example
 from kshot.errors import InputError
 from kshot.measure.similarity import nearest
 from kshot.methods.explore.records import Item, Row, row_id
-from kshot.methods.explore.seams import Exploration
 from kshot.methods.explore.tree import DomainTree
 from kshot.models.base import Embedder
 
@@ -84,8 +82,7 @@ def attach(
 
     Example::
 
-        attached = attach(tree, items, embedder=HashingEncoder(), floor=0.3)
-        commit(found, attached)
+        attach(tree, items, embedder=HashingEncoder(), floor=0.2).rows
     """
     if not -1 <= floor <= 1:
         raise InputError(f"floor is {floor}, expected a cosine from -1 to 1")
@@ -110,13 +107,6 @@ def attach(
             seen.add(row.id)
             assigned.append(Assigned(place, row, cosine))
     return Attached(tuple(assigned), tuple(unassigned), tuple(repeats))
-
-
-def commit(found: Exploration, attached: Attached) -> None:
-    """Puts assigned rows behind those of an exploration, and counts them as kept under their tasks."""
-    found.rows.extend(attached.rows)
-    for node, count in Counter(row.node for row in attached.rows).items():
-        found.tree.put(found.tree[node].with_rows("", kept=count))
 
 
 def item_of_example(example: Example, *, instruction: str = "") -> Item:

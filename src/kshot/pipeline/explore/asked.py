@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
 
 from kshot.data.taskfile.settings import EndpointSection
-from kshot.errors import InputError
+from kshot.errors import InputError, ModelError
 from kshot.methods.explore.fill import FillOptions
 from kshot.methods.explore.grow import GrowOptions
 from kshot.methods.explore.prompts import standard
@@ -19,7 +19,7 @@ from kshot.methods.explore.records import Item
 from kshot.methods.explore.rivals import RIVALS
 from kshot.methods.explore.seams import ExplorePrompts, Language
 from kshot.methods.explore.spending import Limits
-from kshot.models.asking import Asker, Question, replies_as_they_come
+from kshot.models.asking import Question, replies_as_they_come
 from kshot.models.base import LanguageModel, Reply
 from kshot.pipeline.panda.llm import open_endpoint
 from kshot.runs import Listener, silent
@@ -205,14 +205,28 @@ class Watched:
         return self.model.generate(conversations, **options)
 
     def ask(self, questions: Iterable[Question | None]) -> Iterator[tuple[int, Reply]]:
-        """The model's, each reply told."""
-        stream = self.model.ask(questions) if isinstance(self.model, Asker) else None
-        for position, reply in stream or replies_as_they_come(self.model, questions):
+        """The model's, each reply told.
+
+        Raises:
+            ModelError: Not one of the questions was answered: nothing is learned from such a round.
+        """
+        failed = 0
+        reason = ""
+        answered = False
+        for position, reply in replies_as_they_come(self.model, questions):
             self._given += 1
+            answered |= reply.finish_reason != "error"
+            if reply.finish_reason == "error":
+                failed, reason = failed + 1, reply.error
             if time.monotonic() - self._told > TELL_S:
                 self._told = time.monotonic()
                 self._listener("exploring", replies=self._given, **self.facts)
             yield position, reply
+        if failed and not answered:
+            raise ModelError(
+                f"none of {failed} questions was answered, the last with: {reason}; what came before is kept, and "
+                "the same command goes on from there"
+            )
 
     def usage(self) -> tuple[Any, ...]:
         """What was asked, by step; empty where the model does not count."""

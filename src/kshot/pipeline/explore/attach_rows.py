@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kshot.errors import DataError
-from kshot.methods.explore.attach import FLOOR, attach, commit
-from kshot.methods.explore.domains import item_of_example
+from kshot.methods.explore.attach import attach, commit, item_of_example
 from kshot.methods.explore.seams import Progress
 from kshot.models.embed import load_embedder
 from kshot.pipeline.explore.folder import ExploreFolder
@@ -16,7 +15,7 @@ from kshot.pipeline.open_pool import dataset_files, read_rows
 
 
 def attach_files(
-    place: Path, files: Sequence[Path], *, floor: float = FLOOR, embedder: str = "hashing"
+    place: Path, files: Sequence[Path], *, floor: float = 0.3, embedder: str = "hashing"
 ) -> dict[str, Any]:
     """Puts each row under its nearest task; rows below the floor and repeats stay out, counted.
 

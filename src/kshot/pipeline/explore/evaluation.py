@@ -18,7 +18,7 @@ from kshot.measure.coverage import (
     side_by_side,
     spacy_parser,
 )
-from kshot.methods.explore.domains import item_of_example
+from kshot.methods.explore.attach import item_of_example
 from kshot.models.embed import load_embedder
 from kshot.pipeline.explore.facts import Measured, explore_facts, map_of
 from kshot.pipeline.explore.folder import ExploreFolder
@@ -59,7 +59,7 @@ class Evaluation:
                 f"sd {one.std:.2f}), at equal size {one.rarefied.unique:.1f}{within}"
             )
         lines += [f"near protected rows: {count}, {name}" for name, count in self.contamination.items()]
-        return printable("\n".join(lines))
+        return "\n".join(map(printable, lines))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

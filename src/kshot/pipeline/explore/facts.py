@@ -195,7 +195,7 @@ def _commands(place: Path) -> tuple[tuple[str, str], ...]:
         ("rows to look through", f"kshot explore review {place}"),
         (
             "rows near your shots",
-            f"kshot data --shots shots.jsonl --pool {place / 'pool.jsonl'} --out chosen",
+            f"kshot data --shots shots.jsonl --pool {place / 'pool' / 'rows.jsonl'} --out chosen",
         ),
     )
 

@@ -9,7 +9,7 @@
     ├── refused.jsonl    refused names and rows with their reasons, appended
     ├── tree.json        the tree, to read and to edit between growing and filling
     ├── tree.md          the same as an outline, likewise
-    └── pool.jsonl, README.md, report.*    the product (see ``product``)
+    └── pool/, report.*  the product (see ``product``)
 """
 
 from __future__ import annotations

@@ -172,6 +172,7 @@ def _begun(folder: ExploreFolder, tree: DomainTree | None, job: ExploreJob) -> S
     if folder.exists:
         saved = folder.load()
         job.check_same(saved)
+        saved.stopped = ""
         if tree is not None and tree.root.id != saved.found.tree.root.id:
             raise InputError(
                 f"{folder.path}: explores {saved.found.tree.root.name!r}, not {tree.root.name!r}; "

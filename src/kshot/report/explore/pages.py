@@ -7,7 +7,7 @@ from typing import Any
 
 from kshot.report.browse import script_json
 from kshot.report.explore.facts import ExploreFacts, ShownRow
-from kshot.report.explore.outline import Entry, outline, rules, told
+from kshot.report.explore.outline import Entry, outline, told
 from kshot.report.explore.plots import MOST_POINTS, explore_figures
 from kshot.report.explore.sentences import because, contamination_sentence, headline, tiles
 from kshot.report.explore.tables import explore_tables
@@ -93,7 +93,7 @@ def _views(entries: Iterable[Entry], rows: dict[str, list[ShownRow]]) -> Iterato
     for at, entry in enumerate(entries):
         task = entry.task
         yield {
-            "id": f"task-{at}", "task": task, "entry": entry, "told": told(entry), "rows": rows.get(task.id, []),
+            "id": f"task-{at}", "task": task, "entry": entry, "told": told(entry),
+            "rows": rows.get(task.id, []),
             "state": "full" if task.full else "closed" if task.closed else "open",
-            "refused_names": rules(task.refused_names or {}), "refused_rows": rules(task.refused_rows or {}),
         }  # fmt: skip

@@ -14,7 +14,9 @@ from kshot.report.knowledge.visible import chart_text
 Figure: TypeAlias = dict[str, Any]
 COLOURS = ("--accent", "--unsure", "--oracle", "--tied", "--worse", "--better", "--muted")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
-MOST_POINTS, MOST_GROUPS, RANKS = 3_000, 12, 200
+MOST_POINTS, MOST_GROUPS, RANKS = 2_000, 12, 200
+_BANDS = [[at / 4 + side / 4, colour] for at, colour in enumerate(("--worse", "--unsure", "--tied", "--accent"))
+          for side in (0, 1)]  # fmt: skip
 
 
 def explore_figures(facts: ExploreFacts) -> dict[str, Figure]:
@@ -44,12 +46,13 @@ def tree_figure(facts: ExploreFacts) -> Figure:
         "type": "sunburst", "ids": [entry.task.id for entry in entries],
         "labels": [chart_text(entry.task.name, kept=24) for entry in entries],
         "parents": [entry.task.parent or "" for entry in entries],
-        "values": [max(least, float(entry.task.rows)) for entry in entries],
+        "values": [entry.task.rows if entry.has_children else max(least, entry.task.rows)
+                   for entry in entries],
         "branchvalues": "remainder", "sort": False, "hoverinfo": "text", "hovertext": hover, "maxdepth": 3,
         "insidetextorientation": "radial", "leaf": {"opacity": 1},
         "marker": {"colors": [entry.task.rows_yield for entry in entries], "cmin": 0, "cmax": 1,
-                   "colorscale": [[0, "--unsure"], [1, "--accent"]], "line": {"width": 1, "color": "--card"},
-                   "showscale": True,
+                   "colorscale": _BANDS, "showscale": True,
+                   "line": {"width": 1, "color": "--card"},
                    "colorbar": {"title": {"text": "rows kept of<br>those that came"}, "tickformat": ".0%",
                                 "thickness": 12, "len": 0.6, "outlinewidth": 0}},
         "insidetextfont": {"color": "--card"},
@@ -107,7 +110,7 @@ def overlap_figure(datasets: Sequence[DatasetCoverage]) -> Figure:
     ]  # fmt: skip
     layout = {
         "height": 360, "barmode": "group", "bargap": 0.25,
-        "xaxis": {"title": {"text": "ROUGE-L F with the nearest other instruction, from"}, "type": "category"},
+        "xaxis": {"type": "category", "title": {"text": "ROUGE-L F with the nearest other one, from"}},
         "yaxis": {"title": {"text": "instructions, %"}, "rangemode": "tozero"},
     }  # fmt: skip
     return {"data": traces, "layout": layout}
@@ -125,7 +128,7 @@ def map_figure(points: Sequence[MapPoint]) -> Figure:
         own = [point for point in shown if (point.group if point.group in first else "") == name]
         if own:
             traces.append({
-                "type": "scattergl" if len(shown) > 1_000 else "scatter", "mode": "markers",
+                "type": "scatter", "mode": "markers",  # no WebGL: not every browser has it
                 "name": chart_text(name) or f"{len(sizes) - len(first)} others",
                 "x": [round(point.x, 4) for point in own], "y": [round(point.y, 4) for point in own],
                 "hoverinfo": "text",

@@ -41,9 +41,8 @@ def because(facts: ExploreFacts) -> list[str]:
     calls = facts.grow_calls + facts.fill_calls
     if calls:
         planned = "" if facts.share is None else f" (at most {Scale().score(facts.share)} were planned)"
-        found.append(
-            f"Exploring took {Scale().score(facts.grow_calls / calls)} of the calls{planned}, filling the rest."
-        )
+        share = Scale().score(facts.grow_calls / calls)
+        found.append(f"Exploring took {share} of the calls{planned}, filling the rest.")
     if facts.stopped:
         found.append(f"It ended early: {facts.stopped}.")
     if facts.contamination is not None:

@@ -24,6 +24,8 @@ def explore_tables(facts: ExploreFacts) -> Iterator[PandaTable]:
         yield evenness_table(facts.evenness)
     if facts.datasets:
         yield pairs_table(facts.datasets)
+        if len(facts.datasets) > 1:
+            yield equal_table(facts.datasets)
         yield frequent_table(facts.datasets)
         if any(one.overlap for one in facts.datasets):
             yield overlap_table(facts.datasets)
@@ -68,24 +70,36 @@ def evenness_table(even: TreeCoverage) -> PandaTable:
 
 
 def pairs_table(datasets: tuple[DatasetCoverage, ...]) -> PandaTable:
-    """Verb-noun pairs of every dataset, as they are and at equal size."""
-    size = datasets[0].rarefied.n
-    header = ("dataset", "rows", "distinct", "parsed", "pairs", "mean", "std", "exp(entropy)",
-              f"pairs at {size:,}", f"mean at {size:,}", f"std at {size:,}",
-              f"exp(entropy) at {size:,}")  # fmt: skip
+    """Verb-noun pairs of every dataset, as they are."""
+    header = ("dataset", "rows", "distinct", "parsed", "pairs", "mean count", "std", "exp(entropy)")
     rows = [
         (one.name, count(one.rows), count(one.texts), _SHARE.score(one.parsed_share), count(one.unique),
-         f"{one.mean:.2f}", f"{one.std:.2f}", f"{one.effective:,.1f}", f"{one.rarefied.unique:,.1f}",
-         f"{one.rarefied.mean:.2f}", f"{one.rarefied.std:.2f}", f"{one.rarefied.effective:,.1f}")
+         f"{one.mean:.2f}", f"{one.std:.2f}", f"{one.effective:,.1f}")
         for one in datasets
     ]  # fmt: skip
     lead = (
         "The main verb and its object in the first sentence of each distinct instruction, by the parser "
-        f"“{datasets[0].parser}”; figures of another parser do not compare. More pairs, a lower standard "
-        f"deviation and a higher exp(entropy) mean more variety. Larger sets have more pairs, so the last "
-        f"four columns are what {size:,} parsed instructions would show on average."
+        f"“{datasets[0].parser}”; figures of another parser do not compare. A set with more instructions has "
+        "more pairs for that alone: compare at equal size."
     )
     return PandaTable("coverage", "Verb-noun pairs", lead, header, rows)
+
+
+def equal_table(datasets: tuple[DatasetCoverage, ...]) -> PandaTable:
+    """The same at equal size: the least number of parsed instructions of any dataset."""
+    size = datasets[0].rarefied.n
+    rows = [
+        (one.name, f"{one.rarefied.unique:,.1f}", f"{one.rarefied.mean:.2f}", f"{one.rarefied.std:.2f}",
+         f"{one.rarefied.effective:,.1f}")
+        for one in datasets
+    ]  # fmt: skip
+    lead = (
+        f"What {size:,} of each dataset's parsed instructions would show on average (computed, not drawn). "
+        "More pairs, a lower standard deviation and a higher exp(entropy) mean more variety."
+    )
+    title = f"Verb-noun pairs at {size:,} parsed instructions each"
+    header = ("dataset", "pairs", "mean count", "std", "exp(entropy)")
+    return PandaTable("coverage", title, lead, header, rows)
 
 
 def frequent_table(datasets: tuple[DatasetCoverage, ...], *, shown: int = 10) -> PandaTable:
@@ -108,20 +122,21 @@ def frequent_table(datasets: tuple[DatasetCoverage, ...], *, shown: int = 10) ->
 def overlap_table(datasets: tuple[DatasetCoverage, ...]) -> PandaTable:
     """ROUGE-L within each dataset, and to the seeds."""
     quantiles = tuple(f"{100 * share:.0f} %" for share in QUANTILES)
-    header = ("dataset", "instructions", "compared", "mean of pairs", "pairs above 0.7",
-              *(f"nearest, {name}" for name in quantiles), "nearest seed, median")  # fmt: skip
+    header = ("dataset", "compared", "mean of pairs", "pairs above 0.7",
+              *(f"nearest, {name}" for name in quantiles), "seed, median")  # fmt: skip
     rows = []
     for one in datasets:
         found, half = one.overlap, QUANTILES.index(0.5)
         seeds = f"{one.to_seeds[half]:.3f}" if one.to_seeds else ABSENT
-        told = [count(one.rows), *[ABSENT] * (3 + len(QUANTILES))] if found is None else [
-            count(found.texts), count(found.compared), f"{found.mean:.4f}",
+        told = [ABSENT] * (3 + len(QUANTILES)) if found is None else [
+            f"{found.compared:,} of {found.texts:,}" if found.is_sample else count(found.compared),
+            f"{found.mean:.4f}",
             f"{found.above:,} of {found.pairs:,}", *(f"{value:.3f}" for value in found.nearest),
         ]  # fmt: skip
         rows.append((one.name, *told, seeds))
     lead = (
         "ROUGE-L F between instructions, 0 to 1. Nearest: quantiles over the instructions of the highest F "
-        "with any other one. Nearest seed: the highest F with a seed example. Where fewer are compared than "
+        "with any other one. Seed: the highest F with a seed example. Where fewer are compared than "
         "there are, they are a sample, each compared with all others."
     )
     return PandaTable("overlap", "Overlap between instructions", lead, header, rows)

@@ -26,7 +26,7 @@ DOMAINS = {
             ),
             Item(
                 "Why might the sales of the café below have fallen? Give possible causes to look into.",
-                "The café is near a university. Sales fell by a third from June to August; prices did not change.",
+                "The café is near a university. Sales fell by a third in summer; the prices are the same.",
                 "- Students are away during the summer.\n"
                 "- A competitor may have opened near by.\n"
                 "- Hot weather moves guests from coffee to cold drinks, which the café may not offer.\n"

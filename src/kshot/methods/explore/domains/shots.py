@@ -21,7 +21,7 @@ def domain_of(
     instruction: str = "",
     most: int = MOST_SEEDS,
 ) -> DomainTree:
-    """The root of a domain whose examples are some of the shots: evenly spread over their order, none if none.
+    """The root of a domain whose examples are some of the shots, evenly spread over their order.
 
     ``instruction`` is the task's own, for shots whose prompt is the text alone; see ``item_of_example``.
 

@@ -20,9 +20,9 @@ class FillOptions:
         count: Rows that each task wants; rows that the user had count.
         counts: Exceptions: id of a task and its number.
         batch: Rows asked for in one request; fewer where fewer are missing.
-        lanes: Lanes in one round. The result depends on it, so it is not the endpoint's concurrency: with
-            at least as many lanes as requests may fly at once, none of those places stays empty.
-        lane_calls: Requests of one lane, each of which sees the replies before it.
+        lanes: A round has ``lanes`` x ``lane_calls`` requests. The result depends on it, so it is not the
+            endpoint's concurrency; with fewer lanes than requests may fly at once, places stay empty.
+        lane_calls: Most requests of one lane, each of which sees the replies before it.
         least_kept: Share of a task's last 30 rows below which it is asked for no more; 0: never.
         overlap: ROUGE-L F of two instructions above which the later one goes.
         scope: Whether an instruction is compared with those of all tasks, or of its own task alone.

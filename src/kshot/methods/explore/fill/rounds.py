@@ -116,13 +116,11 @@ class _Work:
     def round(self, tasks: Sequence[Open], requests: int) -> Progress:
         """Plans, asks and commits."""
         options = self.job.options
-        plans = lane_plans(
-            tasks, allotted(tasks, requests, batch=options.batch), lane_calls=options.lane_calls
-        )
-        places = {plan.task.node.id: place_of(self.found.tree, plan.task.node) for plan in plans}
-        arrived, stopped = self._asked(plans, places)
-        missing = {task.node.id: task.missing for task in tasks}
-        result = sifted(arrived, sieve=self._sieve, missing=missing)
+        arrived, places, stopped = self._asked(tasks, requests)
+        while not arrived and not stopped and requests > 1:  # the tokens left were too little for so many
+            requests //= 2
+            arrived, places, stopped = self._asked(tasks, requests)
+        result = sifted(arrived, sieve=self._sieve, missing={task.node.id: task.missing for task in tasks})
         if options.second_pass and result.kept and not stopped:
             result, stopped = self._answered(result, places)
         counts = {task.node.id: options.wanted(task.node.id) for task in tasks}
@@ -139,15 +137,19 @@ class _Work:
         stopped = stopped or ("" if arrived else LIMIT)
         return Progress(KIND, 0, rows=result.kept, refused=result.refused, failed=failed, stopped=stopped)
 
-    def _asked(self, plans: Sequence[LanePlan], places: Mapping[str, Place]) -> tuple[list[Arrived], str]:
-        """What the lanes got, in canonical order, and why they ended early, if they did."""
+    def _asked(self, tasks: Sequence[Open], requests: int) -> tuple[list[Arrived], Mapping[str, Place], str]:
+        """What the lanes got, in canonical order; where their tasks stand; why they ended early, if so."""
+        options = self.job.options
+        shares = allotted(tasks, requests, batch=options.batch)
+        plans = lane_plans(tasks, shares, lane_calls=options.lane_calls)
+        places = {plan.task.node.id: place_of(self.found.tree, plan.task.node) for plan in plans}
         arrived: list[list[Arrived]] = [[] for _ in plans]
         asking = Asking(
             lambda plan, ordinal, wanted, own: self._request(plan, ordinal, wanted, own, places=places),
             self.job.question,
             self.job.prompts.read_rows,
             self._judged,
-            self.job.options.batch,
+            options.batch,
         )
         purses = self._purses([plan.requests for plan in plans])
         lanes = (lane(*each) for each in zip(plans, [asking] * len(plans), purses, arrived, strict=True))
@@ -156,7 +158,7 @@ class _Work:
             run_lanes(self.model, lanes)
         except BudgetError as error:
             stopped = str(error)
-        return [reply for replies in arrived for reply in replies], stopped
+        return [reply for replies in arrived for reply in replies], places, stopped
 
     def _purses(self, requests: Sequence[int]) -> list[Purse]:
         """What each lane may spend: as many repairs as requests where there is enough for all, else none."""

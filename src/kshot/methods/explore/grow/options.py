@@ -32,7 +32,8 @@ class GrowOptions:
         calls_a_task: With adaptive breadth and a share below 1, no more tasks than can get so many of the
             other calls; 0: any number.
         probe: Whether each closed task is asked once more without its children being shown; see ``probes``.
-        relevance: Whether the model is asked which proposed tasks belong to their parent.
+        relevance: Whether the model is asked which proposed tasks belong to their parent; ``upper``: with
+            adaptive breadth, those that would be split further, since an invented one there costs most.
         examples: Of a related task, shown in each request.
         elsewhere: Nearest names in other parts of the tree, shown in each request.
         refused: Newest names refused under the task, shown in each request.
@@ -56,7 +57,7 @@ class GrowOptions:
     share: float = 0.2
     calls_a_task: int = 2
     probe: bool = False
-    relevance: bool = False
+    relevance: bool | Literal["upper"] = "upper"
     examples: int = 2
     elsewhere: int = 10
     refused: int = 20
@@ -100,6 +101,15 @@ class GrowOptions:
     def is_adaptive(self) -> bool:
         """Whether widening ends where little new comes, and not at a fixed number."""
         return self.breadth == "adaptive"
+
+    def checks(self, depth: int) -> bool:
+        """Whether names proposed under a task of this depth are checked for relevance.
+
+        >>> [GrowOptions(relevance="upper").checks(depth) for depth in (0, 1)]
+        [True, False]
+        """
+        is_upper = self.relevance == "upper" and self.is_adaptive and depth + 1 < self.depth
+        return self.relevance is True or is_upper
 
     def target(self, depth: int) -> int:
         """The most children of a task of this depth.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from math import floor
 from typing import Literal
 
@@ -33,6 +35,7 @@ class Ask:
         wanted: Names it asks for.
         room: Most names of its reply that may stay.
         calls: Most calls it may use, repairs and the check of relevance included.
+        is_checked: Whether its names are checked for relevance.
     """
 
     node: str
@@ -40,6 +43,7 @@ class Ask:
     wanted: int
     room: int
     calls: int
+    is_checked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +70,37 @@ def planned(found: Exploration, options: GrowOptions, limits: Limits) -> Plan:
         return Plan()
     left, why = calls_left(found, options, limits)
     room = room_left(found, options, limits)
-    least = 2 if options.relevance else 1
-    if (left is not None and left < least) or (room is not None and room < 1):
-        why = why if left is not None and left < least else ROOM
-        _close_all(found.tree, options, why)
-        return Plan(stopped=why)
     waiting.sort(key=lambda node: (node.depth, node.names.calls, places[node.id]))
-    most = 2 * least
-    calls = most if left is None else min(most, left)
-    asks = [
-        _ask(node, options, share, calls)
-        for node, share in zip(waiting, _rooms(waiting, options, room), strict=True)
-    ]
-    asks = [ask for ask in asks if ask.room or ask.kind == "probe"]
-    asks = asks if left is None else asks[: max(1, left // most)]
-    return Plan(tuple(sorted(asks, key=lambda ask: places[ask.node])))
+    if room is not None and room < 1:
+        why = ROOM
+    elif left is None or left >= _calls(waiting[0], options):
+        rooms = _rooms(waiting, options, room)
+        asks = [_ask(node, options, share) for node, share in zip(waiting, rooms, strict=True)]
+        asks = _affordable([ask for ask in asks if ask.room or ask.kind == "probe"], left)
+        return Plan(tuple(sorted(asks, key=lambda ask: places[ask.node])))
+    _close_all(found.tree, options, why)
+    return Plan(stopped=why)
 
 
-def _ask(node: TaskNode, options: GrowOptions, room: int, calls: int) -> Ask:
-    if not is_open(node, options):
-        return Ask(node.id, "probe", options.batch, room, calls)
-    return Ask(node.id, "extend", room, room, calls)
+def _ask(node: TaskNode, options: GrowOptions, room: int) -> Ask:
+    kind: Literal["extend", "probe"] = "extend" if is_open(node, options) else "probe"
+    wanted = room if kind == "extend" else options.batch
+    is_checked = options.checks(node.depth)
+    return Ask(node.id, kind, wanted, room, 2 * _calls(node, options), is_checked)
+
+
+def _calls(node: TaskNode, options: GrowOptions) -> int:
+    """Calls of a request where nothing has to be asked for once more."""
+    return 2 if options.checks(node.depth) else 1
+
+
+def _affordable(asks: Sequence[Ask], left: int | None) -> list[Ask]:
+    """The first ones, as many as the calls left suffice for whatever comes; at least one, with what is left."""
+    if left is None:
+        return list(asks)
+    most = list(accumulate(ask.calls for ask in asks))
+    count = bisect_right(most, left)
+    return list(asks[:count]) if count else [replace(asks[0], calls=left)]
 
 
 def _rooms(waiting: Sequence[TaskNode], options: GrowOptions, room: int | None) -> list[int]:

@@ -91,14 +91,14 @@ class _Asking:
             yield self._lane(place, ask, request, outcomes)
 
     def _lane(self, place: int, ask: Ask, request: ExtendRequest, outcomes: dict[int, Outcome]) -> Lane[None]:
-        kept = 1 if self._options.relevance else 0  # a call for the check of relevance
+        kept = 1 if ask.is_checked else 0  # a call for the check of relevance
         reply, spent = yield from _within(self._prompts.extend(request), ask.calls - kept)
         if reply.finish_reason == "error":
             outcomes[place] = Outcome(ask, request, None, spent=spent)
             return
         names = self._prompts.read_names(reply.text)
         relevant: tuple[bool, ...] = ()
-        if self._options.relevance:
+        if ask.is_checked:
             relevant, more = yield from self._relevant(request, names, ask, ask.calls - spent.calls)
             spent = spent.plus(more)
         outcomes[place] = Outcome(ask, request, names, relevant, spent)

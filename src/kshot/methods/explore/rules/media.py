@@ -44,7 +44,8 @@ _DETERMINERS = _any_of(
 _DRAWN_IN_WORDS = _any_of(
     "conclusions? comparisons? distinctions? parallels? inferences? analog(?:y|ies) lines? lessons? "
     "connections? links? attention contrasts? insights? inspiration readers? audience similarit(?:y|ies) "
-    "implications? on upon from out up in morals? ideas? correlations? relationships? people crowds? customers? strength"
+    "implications? on upon from out up in morals? "
+    "ideas? correlations? relationships? people crowds? customers? strength"
 )
 _IN_WORDS = r"(?!\s+(?:in|with|using)\s+(?:words|text))"
 _MADE = _any_of(
@@ -98,7 +99,8 @@ ENGLISH = (
 
 _MEDIUM = "(?:图片|图像|照片|相片|图画|截图|视频|音频|录音|影片)"
 _NO_TEXT_ZH = "(?!的?" + _any_of(
-    "脚本 标题 文案 描述 简介 字幕 剧本 说明 台词 配文 名称 主题 网站 平台 软件 会议 意象 内容创意 博主 文字稿 "
+    "脚本 标题 文案 描述 简介 字幕 剧本 说明 台词 配文 名称 主题 网站 平台 软件 会议 意象 "
+    "内容创意 博主 文字稿 "
     "制作 剪辑 处理 识别 编辑 行业 比赛 展"
 ) + ")"  # fmt: skip
 _START_ZH = (

@@ -13,10 +13,11 @@ from kshot.models.fake.ontology.log import CoverageScore, ItemLog, score
 from kshot.models.fake.ontology.reading import Asked, read
 from kshot.models.fake.ontology.recall import Recall, RecallModel
 from kshot.models.fake.ontology.vocabulary import ADJECTIVES, JUNK_START, NOUNS, stem
-from kshot.models.fake.ontology.world import Ontology
+from kshot.models.fake.ontology.world import Ontology, name_key
 
 REASON = "It is a part of this that people often ask for."
-OFF = 0.5  # share of junk where the target is off the ontology
+OFF = 0.5  # share of junk rows where the target is off the ontology
+MOST_INVENTED = 6  # sub-tasks of a task off the ontology
 
 
 @final
@@ -24,9 +25,10 @@ class OntologySpeaker:
     r"""Replies to explore's requests from the prompt's text alone, labelled as simulated.
 
     - *Extend*: sub-tasks of the target as they come to mind, fewer than wanted where it knows no more;
-      ``complete`` where none is left that is not listed. Of a target off the ontology, half the names are
-      off it too, the others belong to its nearest known ancestor.
-    - *Fill*: rows of leaves below the target; half junk off the ontology.
+      ``complete`` where none is left that is not listed. A target off the ontology has 1 to 6 sub-tasks,
+      off it too.
+    - *Fill*: rows of leaves below the target; off the ontology half junk, the rest of its nearest known
+      ancestor.
     - *Self-Instruct*: rows from the root, or from the top branch of a demonstration.
     - *Relevance*: whether a proposed name is below the target. *Answer*: a line of text.
 
@@ -99,32 +101,42 @@ class OntologySpeaker:
 
     def _extended(self, asked: Asked, draw: random.Random) -> str:
         target, is_known = self._target(asked)
+        if not is_known:
+            return self._invented(asked, draw)
         listed = {self.ontology.known(name) for name in asked.listed}
-        coming = self._draws.children_in_turn(target, draw)
-        known = [child for child in coming if child in listed]
-        coming = [child for child in coming if child not in listed or draw.random() >= self.recall.obey]
-        off = self.recall.hall if is_known else OFF
-        found, is_complete = [], is_known
+        inside = self._draws.children_in_turn(target, draw)
+        known = [child for child in inside if child in listed]
+        coming = [child for child in inside if child not in listed or draw.random() >= self.recall.obey]
+        found = []
         for _ in range(self._many(asked)):
             drawn = draw.random()
-            if drawn < off:
-                found.append(self._named(None, draw))
-            elif drawn < off + self.recall.para and known:
-                found.append(self._named(known[int(draw.random() * len(known))], draw, is_other=True))
+            if drawn < self.recall.hall:
+                found.append(self._named(_junk_name(draw), None, draw))
+            elif drawn < self.recall.hall + self.recall.para and known:
+                child = known[int(draw.random() * len(known))]
+                others = self.ontology.names[child][1:]
+                found.append(self._named(others[int(draw.random() * len(others))], child, draw))
             elif coming:
-                found.append(self._named(coming.pop(0), draw))
-        if any(child not in listed for child in coming):
-            is_complete = False
+                child = coming.pop(0)
+                found.append(self._named(self.ontology.names[child][0], child, draw))
+        is_complete = all(child in listed for child in coming)
         return json.dumps({"subtasks": found, "complete": is_complete})
 
-    def _named(self, node: int | None, draw: random.Random, *, is_other: bool = False) -> dict[str, Any]:
-        """A proposed sub-task; ``is_other``: under another than its usual name."""
+    def _invented(self, asked: Asked, draw: random.Random) -> str:
+        """Sub-tasks of a task off the ontology: always the same few, so that they dry up as others do."""
+        own = random.Random(f"invented:{self._seed}:{name_key(asked.path[-1])}")
+        names = [_junk_name(own) for _ in range(own.randint(1, MOST_INVENTED))]
+        listed = set(map(name_key, asked.listed))
+        coming = [n for n in names if name_key(n) not in listed or draw.random() >= self.recall.obey]
+        wanted = self._many(asked)
+        found = [self._named(name, None, draw) for name in coming[:wanted]]
+        return json.dumps({"subtasks": found, "complete": len(coming) <= wanted})
+
+    def _named(self, name: str, node: int | None, draw: random.Random) -> dict[str, Any]:
+        """A proposed sub-task with two examples."""
         if node is None:
-            adjective, noun = draw.choice(ADJECTIVES), draw.choice(NOUNS)
-            name, rows = f"{adjective} {stem(draw, start=JUNK_START)} {noun}", [junk(draw), junk(draw)]
+            rows = [junk(draw), junk(draw)]
         else:
-            names = self.ontology.names[node]
-            name = names[1 + int(draw.random() * (len(names) - 1))] if is_other else names[0]
             rows = [said(self.ontology, self._draws.leaf_below(node, draw), draw) for _ in range(2)]
         return {"name": name, "reason": REASON, "examples": [row.to_json() for row in rows]}
 
@@ -160,3 +172,7 @@ class OntologySpeaker:
         node = self.ontology.known(name)
         is_below = node is not None and target in self.ontology.above(node)[1:] and is_known
         return is_below == (draw.random() < self.recall.judge)
+
+
+def _junk_name(draw: random.Random) -> str:
+    return f"{draw.choice(ADJECTIVES)} {stem(draw, start=JUNK_START)} {draw.choice(NOUNS)}"

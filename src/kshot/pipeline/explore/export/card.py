@@ -17,23 +17,10 @@ from kshot.pipeline.explore.export.usage import usage
 
 TASKS_SHOWN = 500
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-_KNOWN_LICENCES = frozenset(
-    [
-        "apache-2.0",
-        "mit",
-        "bsd-3-clause",
-        "cc0-1.0",
-        "cc-by-4.0",
-        "cc-by-sa-4.0",
-        "cc-by-nc-4.0",
-        "cc-by-nc-sa-4.0",
-        "odc-by",
-        "odbl",
-        "openrail",
-        "gpl-3.0",
-        "unknown",
-    ]
-)  # of those that the hub knows by name; any other one is written out
+_KNOWN_LICENCES = (  # those that the hub knows by name; any other one is written out
+    *("apache-2.0", "mit", "bsd-3-clause", "gpl-3.0", "openrail", "unknown"),
+    *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "odc-by", "odbl"),
+)
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 
 
@@ -136,15 +123,14 @@ def _front(tree: DomainTree, count: int, card: Card, *, file: str) -> str:
 
 def _what(tree: DomainTree, card: Card, *, own: int, attached: int) -> str:
     writer = f"the model {marked(card.model)}"
-    found = [
-        f"{own + attached:,} rows under {len(tree):,} tasks, made by kshot {kshot.__version__} (seed {card.seed})."
-    ]
+    made = f"made by kshot {kshot.__version__} (seed {card.seed})"
+    found = [f"{own + attached:,} rows under {len(tree):,} tasks, {made}."]
     if card.simulated:
         found.append("**Simulated: a script answered in place of a language model. Not for training.**")
         writer = f"the script {marked(card.model)}"
     found.append(
-        f"**{own:,} rows are synthetic:** instruction, input and output were written by {writer} and checked by "
-        "rules, not by people. They may be wrong, repeat what the model has read, or carry its biases."
+        f"**{own:,} rows are synthetic:** instruction, input and output were written by {writer} and checked "
+        "by rules, not by people. They may be wrong, repeat what the model has read, or carry its biases."
     )
     if attached:
         terms = f" (licence: {marked(card.attached_licence)})" if card.attached_licence else ""
@@ -177,8 +163,8 @@ def _cost(card: Card) -> str:
     spent = card.spent
     money = "not known (no prices were given)" if card.usd is None else f"{card.usd:.2f} USD"
     return (
-        f"{spent.calls:,} calls, {spent.prompt_tokens:,} tokens of prompts, {spent.completion_tokens:,} tokens of "
-        f"replies; money: {money}."
+        f"{spent.calls:,} calls, {spent.prompt_tokens:,} tokens of prompts, {spent.completion_tokens:,} tokens"
+        f" of replies; money: {money}."
     )
 
 

@@ -1,4 +1,4 @@
-"""The forms of an export: one file of rows, streamed, and beside it what trainers and readers need to know."""
+"""The forms of an export: one file of rows, streamed, and beside it what trainers need to know."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def export_rows(
 ) -> Exported:
     """Writes rows into a folder with a data card and entries for LLaMA-Factory and axolotl.
 
-    ``jsonl``, ``parquet`` and ``alpaca`` (a JSON list) have the fields of ``row_record``; ``messages`` has the
-    turns of a chat in place of the content; ``released`` is the release's JSON list of instruction, input and
-    output, with its folder of tasks in ``tree/`` and the provenance of each row in ``provenance.jsonl``. Rows
-    keep their order, and each file appears whole. All are read back by ``kshot.data.formats``.
+    ``jsonl``, ``parquet`` and ``alpaca`` (a JSON list) have the fields of ``row_record``; ``messages`` has
+    the turns of a chat in place of the content; ``released`` is the release's JSON list of instruction, input
+    and output, with its folder of tasks in ``tree/`` and the provenance of each row in ``provenance.jsonl``.
+    Rows keep their order, and each file appears whole. All are read back by ``kshot.data.formats``.
 
     Raises:
         InputError: There is no such form.

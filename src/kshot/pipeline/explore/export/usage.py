@@ -25,6 +25,6 @@ def usage(file: str, form: str, domain: str) -> str:
     code = f"from datasets import load_dataset\n\n{load}{then}\n"
     return (
         f"```python\n{code}```\n\n"
-        f"In a kshot task file: `knowledge: {{datasets: [{file}]}}`. LLaMA-Factory: `dataset_info.json` has the "
-        f"entry `{dataset_name(domain)}`. axolotl: `axolotl.yaml` has the entry for `datasets:`."
+        f"In a kshot task file: `knowledge: {{datasets: [{file}]}}`. LLaMA-Factory: `dataset_info.json` has "
+        f"the entry `{dataset_name(domain)}`. axolotl: `axolotl.yaml` has the entry for `datasets:`."
     )

@@ -3,7 +3,7 @@
 (() => {
   const folds = document.querySelector(".folds");
   if (folds) {
-    const all = [...document.querySelectorAll(".outline details")];
+    const all = [...document.querySelectorAll(".outline li > details")];
     folds.hidden = false;
     document.getElementById("unfold").addEventListener("click", () => all.forEach((one) => { one.open = true; }));
     document.getElementById("fold").addEventListener("click", () => all.forEach((one, at) => { one.open = at === 0; }));
@@ -21,7 +21,9 @@
     const title = document.createElement("h3");
     title.dir = "auto";
     title.textContent = summary.querySelector("b").textContent;
-    picked.replaceChildren(title, summary.querySelector(".counts").cloneNode(true), details.querySelector(".about").cloneNode(true));
+    const about = details.querySelector(".about").cloneNode(true);
+    about.querySelectorAll("details").forEach((one) => { one.open = true; });
+    picked.replaceChildren(title, summary.querySelector(".counts").cloneNode(true), about);
     picked.scrollTop = 0;
   };
   const listen = () => {

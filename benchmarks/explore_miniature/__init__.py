@@ -1,0 +1,1 @@
+"""From exploring to a specialist, on the miniature with its simulated teacher."""
