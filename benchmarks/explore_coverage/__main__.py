@@ -1,4 +1,4 @@
-"""``python -m benchmarks.explore_coverage [--quick] [--cells FILE]``: how much of a hidden domain is reached."""
+"""``python -m benchmarks.explore_coverage [--quick] [--cells FILE]``: how much of a domain is reached."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EQUAL = ("sha", "leaf_recall", "calls", "spent_tokens", "tasks")
 def main() -> None:
     """Runs the cells that are not there yet, two at a time, and prints the tables."""
     given = _parser().parse_args()
-    parameters = json.loads((HERE / "parameters.json").read_text(encoding="utf-8"))
+    parameters = json.loads(given.parameters.read_text(encoding="utf-8"))
     if given.quick:
         quick = dict(parameters["quick"])
         parameters |= {"seeds": quick.pop("seeds"), "families": {"quick": quick}}
@@ -35,6 +35,7 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parameters", type=Path, default=HERE / "parameters.json")
     parser.add_argument("--quick", action="store_true", help="one world, three seeds, up to 300 calls")
     parser.add_argument("--family", action="append", help="only this family of the parameters; repeatable")
     parser.add_argument("--seeds", type=int, nargs="+", help="others than those of the parameters")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kshot.methods.explore.fill import FillOptions, fill
 from kshot.methods.explore.grow import GrowOptions, grow
@@ -23,7 +23,7 @@ class Way:
     """A method: the name of its rival where it grows no tree, else how the tree is grown."""
 
     rival: str = ""
-    grow: GrowOptions = GrowOptions()
+    grow: GrowOptions = field(default_factory=GrowOptions)
 
 
 WAYS: Mapping[str, Way] = {

@@ -230,6 +230,23 @@ def export(
         print(note)
 
 
+@app.command("import")
+def import_(
+    released: asked.Released,
+    out: asked.Out,
+    language: asked.Language = "en",
+    as_json: asked.AsJson = False,
+) -> None:
+    """Begin an exploration with a folder in the layout of the paper's release, its examples attached."""
+    from kshot.pipeline.explore.attach_rows import import_released
+
+    found = import_released(released, out, language="zh" if language == "zh" else "en")
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    print(f"{found['tasks']} tasks and {found['rows']} rows in {out}; `kshot explore show {out}`")
+
+
 @app.command()
 def evaluate(
     folder: asked.Folder,

@@ -54,6 +54,7 @@ def job_of(given: dict[str, Any]) -> ExploreJob:
         InputError: An option cannot be used.
     """
     from kshot.cli.panda_given import one_of
+    from kshot.methods.explore.fill import FillOptions
     from kshot.methods.explore.grow import GrowOptions
     from kshot.methods.explore.records import Item
     from kshot.methods.explore.rules import RuleOptions
@@ -72,7 +73,9 @@ def job_of(given: dict[str, Any]) -> ExploreJob:
         probe=given["probe"],
         seed=given["seed"],
     )
-    fill = _fill(given, RuleOptions(off=tuple(given.get("without") or ())), seed=given["seed"])
+    rules = RuleOptions(off=tuple(given.get("without") or ()))
+    is_filled = "lanes" in given  # `grow` has no options of filling
+    fill = _fill(given, rules, seed=given["seed"]) if is_filled else FillOptions(seed=given["seed"])
     seeds = tuple(Item(shot.prompt, "", shot.answer) for shot in shots_of(given))
     return ExploreJob(
         llm=llm_of(given),

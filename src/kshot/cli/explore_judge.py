@@ -22,12 +22,22 @@ Judge = Annotated[
 JudgeModel = Annotated[
     str | None, typer.Option("--llm-model", "--model", help="The judge's name at the endpoint.")
 ]
+MaxCalls = Annotated[
+    int | None, typer.Option("--calls", "--budget-calls", help="Stop after so many requests.", min=1)
+]
+MaxTokens = Annotated[
+    int | None, typer.Option("--tokens", "--budget-tokens", help="Stop after so many tokens.", min=1)
+]
+MaxUsd = Annotated[float | None, typer.Option("--usd", "--budget-usd", help="Stop after so much money.")]
 Human = Annotated[
     Path | None, typer.Option(metavar="FILE", help="People's verdicts: lines of id and verdict (a, b, tie).")
 ]
 Criteria = Annotated[
     list[str] | None,
-    typer.Option("--criterion", help="What to compare by; repeatable; default: four of the paper's kind."),
+    typer.Option(
+        "--criterion",
+        help="What to compare by; repeatable; default: helpful, relevant, accurate, detailed enough.",
+    ),
 ]
 Name = Annotated[str | None, typer.Option(help="What the report calls it; default: the file's name.")]
 Language = Annotated[str, typer.Option(help="Of the judge's instructions: en or zh.")]
@@ -48,9 +58,9 @@ def judge(
     concurrency: asked.Concurrency = 16,
     prompt_usd: asked.PromptUsd = None,
     completion_usd: asked.CompletionUsd = None,
-    calls: asked.MaxCalls = None,
-    tokens: asked.MaxTokens = None,
-    usd: asked.MaxUsd = None,
+    calls: MaxCalls = None,
+    tokens: MaxTokens = None,
+    usd: MaxUsd = None,
     human: Human = None,
     criteria: Criteria = None,
     name_a: Name = None,

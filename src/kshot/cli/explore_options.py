@@ -89,6 +89,9 @@ Seed = Annotated[int, typer.Option(help="Of all draws.", min=0)]
 Simulated = Annotated[bool, typer.Option("--simulated", help="Mark everything: the LLM is a simulation.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say about what it will cost; ask nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Released = Annotated[
+    Path, typer.Argument(metavar="FOLDER", help="A folder with tree_meta_info.json and a file a task.")
+]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Rows that you have, in any format.")]
 Floor = Annotated[float, typer.Option(help="Cosine to the nearest task below which a row stays out.")]
 Against = Annotated[

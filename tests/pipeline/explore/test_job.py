@@ -28,7 +28,8 @@ def world(seed=0):
 
 def job(**changes):
     fields = {
-        "llm": world(), "calls": 60, "seeds": SEEDS, "simulated": True, "fill": FillOptions(lanes=4, lane_calls=2, count=30),
+        "llm": world(), "calls": 60, "seeds": SEEDS, "simulated": True,
+        "fill": FillOptions(lanes=4, lane_calls=2, count=30),
     }  # fmt: skip
     return ExploreJob(**(fields | changes))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -86,9 +87,9 @@ def spacy_parser(model: str | None = None) -> Parser:
             f"spaCy with the English model {name or SPACY_MODELS[-1]} is not installed; install both, or use "
             "hanta_parser or plain_parser"
         )
-    import spacy
-
-    return SpacyParser(spacy.load(name), f"spacy {_version('spacy')}, {name} {_version(name)}")
+    return SpacyParser(
+        import_module("spacy").load(name), f"spacy {_version('spacy')}, {name} {_version(name)}"
+    )
 
 
 @final
@@ -143,10 +144,9 @@ def hanta_parser() -> Parser:
     """
     if not has_hanta():
         raise InputError("HanTa is not installed; `pip install HanTa==1.2.1`, or use plain_parser")
-    from HanTa import HanoverTagger
-
-    model = Path(HanoverTagger.__file__).with_name("morphmodel_en.pgz")
-    return HantaParser(HanoverTagger.HanoverTagger(str(model)), f"hanta {_version('HanTa')}, en")
+    module = import_module("HanTa.HanoverTagger")
+    model = Path(str(module.__file__)).with_name("morphmodel_en.pgz")
+    return HantaParser(module.HanoverTagger(str(model)), f"hanta {_version('HanTa')}, en")
 
 
 @final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from kshot.data.example import LETTERS, Example
 from kshot.errors import InputError
 from kshot.measure.similarity import nearest
 from kshot.methods.explore.records import Item, Row, row_id
+from kshot.methods.explore.seams import Exploration
 from kshot.methods.explore.tree import DomainTree
 from kshot.models.base import Embedder
 
@@ -107,6 +109,20 @@ def attach(
             seen.add(row.id)
             assigned.append(Assigned(place, row, cosine))
     return Attached(tuple(assigned), tuple(unassigned), tuple(repeats))
+
+
+def commit(found: Exploration, attached: Attached) -> None:
+    """Puts assigned rows behind those of an exploration, and counts them as kept under their tasks.
+
+    >>> found = Exploration(DomainTree.planted("sums"))
+    >>> row = Row("r", found.tree.root.id, Item("1 + 1?", "", "2"), origin="attached")
+    >>> commit(found, Attached((Assigned(0, row, 0.5),)))
+    >>> found.rows[0].id, found.tree.root.rows.kept
+    ('r', 1)
+    """
+    found.rows.extend(attached.rows)
+    for node, count in Counter(row.node for row in attached.rows).items():
+        found.tree.put(found.tree[node].with_rows("", kept=count))
 
 
 def item_of_example(example: Example, *, instruction: str = "") -> Item:

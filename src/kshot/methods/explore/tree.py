@@ -68,7 +68,7 @@ class DomainTree:
 
         ``.json`` is kshot's own nested form (a hand-written file needs ``name``, and may have ``reason`` and
         ``children``) or the release's ``tree_meta_info.json``; ``.md`` is the outline that ``save`` writes; a
-        folder with a ``tree_meta_info.json`` is the released layout.
+        folder with a ``tree_meta_info.json`` is the released layout, whose rows ``load_released`` reads.
 
         Raises:
             DataError: It cannot be read; the message has the line, or the place in the JSON.
@@ -198,6 +198,31 @@ class DomainTree:
         """The other children of its parent, in order."""
         parent = self[node].parent
         return () if parent is None else tuple(one for one in self.children(parent) if one.id != node)
+
+    def without_progress(self) -> DomainTree:
+        """The same tasks as nobody has worked on them, for a new exploration that begins with them.
+
+        Names, reasons, order, origins and examples stay; counts, states and requests go, as they belong to
+        rows and replies that are elsewhere.
+
+        >>> tree = DomainTree.planted("rewriting")
+        >>> _ = tree.add(tree.root.id, "paraphrase", closed="low yield", low_yields=2)
+        >>> [node.closed for node in tree.without_progress()]
+        ['', '']
+        """
+        made = self.copy()
+        for node in self:
+            made._nodes[node.id] = TaskNode(
+                node.id,
+                node.name,
+                node.reason,
+                node.depth,
+                node.parent,
+                node.children,
+                node.origin,
+                examples=node.examples,
+            )
+        return made
 
     def copy(self) -> DomainTree:
         """A tree of its own with the same tasks."""

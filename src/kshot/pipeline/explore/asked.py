@@ -108,13 +108,13 @@ class ExploreJob:
         plain: dict[str, Any] = json.loads(json.dumps(common | fixed, default=str))
         return plain
 
-    def check_same(self, saved: Saved) -> None:
-        """Refuses to go on with a stage that was begun with other options.
+    def check_same(self, saved: Saved, stages: Sequence[str] = STAGES) -> None:
+        """Refuses to go on with stages that were begun with other options.
 
         Raises:
             InputError: They differ; the first difference is named.
         """
-        for name in STAGES:
+        for name in stages:
             before = saved.settings.get(name)
             if not before or not saved.rounds.get(name):
                 continue
@@ -224,8 +224,8 @@ class Watched:
             yield position, reply
         if failed and not answered:
             raise ModelError(
-                f"none of {failed} questions was answered, the last with: {reason}; what came before is kept, and "
-                "the same command goes on from there"
+                f"none of {failed} questions was answered, the last with: {reason}; what came before is "
+                "kept, and the same command goes on from there"
             )
 
     def usage(self) -> tuple[Any, ...]:

@@ -1,14 +1,17 @@
-"""``kshot explore attach``: rows that the user has, sorted under the tasks of a tree."""
+"""``kshot explore attach | import``: rows that the user has, under the tasks of a tree."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kshot.errors import DataError
-from kshot.methods.explore.attach import attach, commit, item_of_example
-from kshot.methods.explore.seams import Progress
+from kshot.methods.explore.attach import Assigned, Attached, attach, commit, item_of_example
+from kshot.methods.explore.formats import load_released
+from kshot.methods.explore.records import Counts
+from kshot.methods.explore.seams import Language, Progress
 from kshot.models.embed import load_embedder
 from kshot.pipeline.explore.folder import ExploreFolder
 from kshot.pipeline.open_pool import dataset_files, read_rows
@@ -50,3 +53,23 @@ def attach_files(
             "tasks": len(tree),
             "empty": sum(not node.rows.kept for node in tree),
         }
+
+
+def import_released(released: Path, place: Path, *, language: Language = "en") -> dict[str, Any]:
+    """Begins an exploration with the tree and the examples of a released folder.
+
+    Raises:
+        DataError: The folder is none of the release's.
+        InputError: ``place`` holds something already.
+
+    Source: the layout of arXiv 2310.09168's release; exact repeats under one task are kept once.
+    """
+    tree, rows = load_released(released)
+    once = tuple({row.id: replace(row, origin="attached", request="") for row in rows}.values())
+    for node in tree:
+        tree.put(replace(node, rows=Counts()))
+    with ExploreFolder(place).open(make=True) as folder:
+        saved = folder.begin(tree, {"language": language, "simulated": False})
+        commit(saved.found, Attached(tuple(Assigned(at, row, 1.0) for at, row in enumerate(once))))
+        folder.commit(saved, Progress("attach", 1, once, (), saved.found.spent))
+    return {"tasks": len(tree), "rows": len(once), "repeats": len(rows) - len(once)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from kshot.methods.explore.rivals import RIVALS, Plan
 from kshot.methods.explore.seams import Progress
 from kshot.methods.explore.tree import DomainTree
 from kshot.models.base import Embedder
-from kshot.pipeline.explore.asked import ExploreJob, Watched, opened
+from kshot.pipeline.explore.asked import STAGES, ExploreJob, Watched, opened
 from kshot.pipeline.explore.folder import ExploreFolder, Saved
 from kshot.runs import Listener, silent
 
@@ -73,7 +73,7 @@ def fill_domain(place: Path, job: ExploreJob, *, listener: Listener = silent) ->
         KshotError: As ``explore``.
     """
     with ExploreFolder(place).open() as folder:
-        saved = _begun(folder, None, job)
+        saved = _begun(folder, None, job, stages=("fill",))
         with opened(job, saved, listener=listener) as model:
             _Work(folder, saved, job, model, listener).fill()
         return saved
@@ -168,10 +168,12 @@ class _Work:
         self.model.facts = facts | {"of": self.job.calls, "usd": self.saved.paid["usd"]}
 
 
-def _begun(folder: ExploreFolder, tree: DomainTree | None, job: ExploreJob) -> Saved:
+def _begun(
+    folder: ExploreFolder, tree: DomainTree | None, job: ExploreJob, *, stages: Sequence[str] = STAGES
+) -> Saved:
     if folder.exists:
         saved = folder.load()
-        job.check_same(saved)
+        job.check_same(saved, stages)
         saved.stopped = ""
         if tree is not None and tree.root.id != saved.found.tree.root.id:
             raise InputError(

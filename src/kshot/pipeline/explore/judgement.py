@@ -121,9 +121,9 @@ def _names(job: JudgeJob) -> tuple[str, str]:
 
 
 def _check(judged: Judged) -> None:
-    if judged.stopped and not judged.pairs:
-        raise RunError(f"no pair could be judged: {judged.stopped}")
     asked = [pair for pair in judged.pairs if not pair.is_equal]
+    if judged.stopped and not asked:
+        raise RunError(f"no pair could be judged: {judged.stopped}")
     if asked and judged.failed == 2 * len(asked):
         raise RunError(f"no verdict came; the first reason: {asked[0].errors[0]}")
 

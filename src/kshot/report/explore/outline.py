@@ -16,6 +16,7 @@ class Entry:
 
     Attributes:
         below: Rows of the task and of all that is below it.
+        yield_below: Kept of the rows that came for them; None where none came.
         tasks_below: How many tasks are below it.
         has_children: Whether the next entry is its first child.
         closes: How many open lists end after it.
@@ -24,6 +25,7 @@ class Entry:
 
     task: TaskFacts
     below: int
+    yield_below: float | None
     tasks_below: int
     has_children: bool
     closes: int
@@ -38,10 +40,13 @@ def outline(tasks: Sequence[TaskFacts]) -> Iterator[Entry]:
     [('r', 2, 0), ('a', 2, 1)]
     """
     rows, sizes = {task.id: task.rows for task in tasks}, {task.id: 0 for task in tasks}
+    kept = {task.id: task.rows - task.attached for task in tasks}
+    came = {task.id: task.rows_delivered for task in tasks}
     children: dict[str, list[TaskFacts]] = {task.id: [] for task in tasks}
     for task in reversed(tasks):  # below a parent everything is summed before the parent is
         if task.parent is not None:
-            rows[task.parent] += rows[task.id]
+            for counted in (rows, kept, came):
+                counted[task.parent] += counted[task.id]
             sizes[task.parent] += sizes[task.id] + 1
     for task in tasks:
         if task.parent is not None:
@@ -50,7 +55,9 @@ def outline(tasks: Sequence[TaskFacts]) -> Iterator[Entry]:
     while waiting:
         task, last = waiting.pop()
         below = children[task.id]
-        yield Entry(task, rows[task.id], sizes[task.id], bool(below), 0 if below else _ended(last), last)
+        share = kept[task.id] / came[task.id] if came[task.id] else None
+        ends = 0 if below else _ended(last)
+        yield Entry(task, rows[task.id], share, sizes[task.id], bool(below), ends, last)
         waiting.extend((child, (*last, at == 0)) for at, child in enumerate(reversed(below)))
 
 
@@ -88,7 +95,7 @@ def outline_text(tasks: Sequence[TaskFacts], *, kept: int = 60) -> str:
 def told(entry: Entry) -> list[str]:
     """Counts, yield, refusals and state of one task, a phrase each.
 
-    >>> told(Entry(TaskFacts(id="a", name="a"), 0, 0, False, 0, ()))
+    >>> told(Entry(TaskFacts(id="a", name="a"), 0, None, 0, False, 0, ()))
     ['no row']
     """
     task, found = entry.task, []

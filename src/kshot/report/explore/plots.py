@@ -15,8 +15,8 @@ Figure: TypeAlias = dict[str, Any]
 COLOURS = ("--accent", "--unsure", "--oracle", "--tied", "--worse", "--better", "--muted")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
 MOST_POINTS, MOST_GROUPS, RANKS = 2_000, 12, 200
-_BANDS = [[at / 4 + side / 4, colour] for at, colour in enumerate(("--worse", "--unsure", "--tied", "--accent"))
-          for side in (0, 1)]  # fmt: skip
+_BAND_COLOURS = ("--worse", "--unsure", "--tied", "--accent")
+_BANDS = [[(at + side) / 4, colour] for at, colour in enumerate(_BAND_COLOURS) for side in (0, 1)]
 
 
 def explore_figures(facts: ExploreFacts) -> dict[str, Figure]:
@@ -36,7 +36,7 @@ def explore_figures(facts: ExploreFacts) -> dict[str, Figure]:
 
 
 def tree_figure(facts: ExploreFacts) -> Figure:
-    """Tasks as sectors: size by rows, colour by the share of rows that were kept."""
+    """Tasks as sectors: size by rows, colour by the share of rows kept there and below."""
     entries = list(outline(facts.tasks))
     least = max(1.0, facts.row_count / len(entries) / 10)  # so that an empty task can be seen
     hover = ["<br>".join([f"<b>{chart_text(entry.task.name, kept=80)}</b>",
@@ -50,14 +50,14 @@ def tree_figure(facts: ExploreFacts) -> Figure:
                    for entry in entries],
         "branchvalues": "remainder", "sort": False, "hoverinfo": "text", "hovertext": hover, "maxdepth": 3,
         "insidetextorientation": "radial", "leaf": {"opacity": 1},
-        "marker": {"colors": [entry.task.rows_yield for entry in entries], "cmin": 0, "cmax": 1,
+        "marker": {"colors": [entry.yield_below for entry in entries], "cmin": 0, "cmax": 1,
                    "colorscale": _BANDS, "showscale": True,
-                   "line": {"width": 1, "color": "--card"},
-                   "colorbar": {"title": {"text": "rows kept of<br>those that came"}, "tickformat": ".0%",
-                                "thickness": 12, "len": 0.6, "outlinewidth": 0}},
+                   "line": {"width": 1 if len(entries) <= 300 else 0.3, "color": "--card"},
+                   "colorbar": {"orientation": "h", "y": -0.04, "yanchor": "top", "len": 0.6,
+                                "thickness": 10, "tickformat": ".0%", "dtick": 0.25, "outlinewidth": 0}},
         "insidetextfont": {"color": "--card"},
     }  # fmt: skip
-    return {"data": [trace], "layout": {"height": 620, "margin": {"l": 8, "r": 8, "t": 8, "b": 8}}}
+    return {"data": [trace], "layout": {"height": 600, "margin": {"l": 8, "r": 8, "t": 8, "b": 56}}}
 
 
 def yield_figure(facts: ExploreFacts) -> Figure:

@@ -26,7 +26,7 @@ def headline(facts: ExploreFacts) -> str:
 def because(facts: ExploreFacts) -> list[str]:
     """What else to know first: gaps, what was refused, an early end, contamination."""
     found = []
-    refused = sum(rule.count for rule in facts.refusals if rule.kind == "row")
+    refused = sum(task.refused for task in facts.tasks)
     came = sum(task.rows_delivered for task in facts.tasks)
     if came:
         found.append(

@@ -102,6 +102,9 @@ def test_faults_have_their_place(tmp_path: Path, value: object, words: str) -> N
         ("a.json", b'{"name": ' + b"1" * 5000 + b"}", "a.json: "),
         ("a.txt", b"x", "no tree is known by the ending '.txt'; expected .json"),
         ("tre.json", None, "there is no such file or folder"),
+        ("a\0.json", None, "there is no such file"),
+        ("a" * 5000 + ".json", None, "cannot be read"),
+        ("tree", None, "there is no such file"),
         (".", None, "the folder has no tree_meta_info.json"),
     ],
 )

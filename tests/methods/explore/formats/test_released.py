@@ -9,7 +9,7 @@ import pytest
 from kshot.errors import DataError
 from kshot.methods.explore.formats import load_released, save_released
 from kshot.methods.explore.formats.released import META, file_names
-from kshot.methods.explore.records import Item, Row, row_id
+from kshot.methods.explore.records import Counts, Item, Row, row_id
 from kshot.methods.explore.tree import DomainTree
 
 DEMO = Path(__file__).parents[4].parent / "shared" / "data" / "explore_demo"
@@ -46,6 +46,7 @@ def test_the_demo_comes_out_as_it_came_in(tmp_path: Path) -> None:
 def test_the_tree_alone_is_read_by_its_file_or_folder(tmp_path: Path) -> None:
     tree = DomainTree.load(demo() / META)
     whole = DomainTree.load(demo())
+    assert {n.rows for n in whole} == {Counts()}
     assert [n.id for n in tree] == [n.id for n in whole]
     assert {n.origin for n in tree} == {"import"}
     assert [len(n.examples) for n in whole] == [2] * 9

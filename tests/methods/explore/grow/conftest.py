@@ -44,21 +44,24 @@ class Speaker:
 
     Attributes:
         world: Task name to the names of its children.
-        requests: What it read: (path, existing, wanted), in the order of arrival.
-        texts: The last user message of each request.
+        requests: What it read for children: (path, existing, wanted), in the order of arrival.
+        texts: Of the same requests, heading to body.
+        checks: Likewise of the requests whether names are relevant.
     """
 
     world: Mapping[str, Sequence[str]]
     says_complete: bool = True
     requests: list[tuple[tuple[str, ...], tuple[str, ...], int]] = field(default_factory=list)
     texts: list[dict[str, str]] = field(default_factory=list)
+    checks: list[dict[str, str]] = field(default_factory=list)
 
     def text(self, prompt: str) -> str:
         found = parts(prompt)
-        self.texts.append(found)
         if "Proposed subtasks" in found:
+            self.checks.append(found)
             lines = found["Proposed subtasks"].splitlines()
             return json.dumps({"relevant": ["off topic" not in line for line in lines]})
+        self.texts.append(found)
         path = tuple(listed(found["Path"]))
         known = listed(found["Existing subtasks"])
         wanted = int(re.findall(r"\d+", found["Wanted"])[0])

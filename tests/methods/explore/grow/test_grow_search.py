@@ -59,7 +59,7 @@ def test_the_expected_tree(planted, prompts, speaker):
     ]
     assert [one.round for one in rounds] == [1, 2, 3]
     assert {one.stage for one in rounds} == {"grow"}
-    assert rounds[-1].spent.calls == found.spent.calls == 8
+    assert rounds[-1].spent.calls == found.spent.calls == 9  # with the check of the root's names
     assert [one.stopped for one in rounds] == ["", "", ""]
     node = found.tree.children(found.tree.root.id)[0]
     assert node.reason == "style belongs here"
@@ -269,7 +269,7 @@ def test_replies_before_the_budgets_end_are_kept(planted, prompts, speaker):
         FakeServer(told.serve) as server,
         Endpoint(server.base_url, "fake", concurrency=1, budget=Budget(calls=5)) as model,
     ):
-        rounds = list(grow(found, model, prompts=prompts))
+        rounds = list(grow(found, model, prompts=prompts, options=GrowOptions(relevance=False)))
     assert "budget" in rounds[-1].stopped
     assert [one.stopped for one in rounds[:-1]] == [""]
     assert found.spent.calls == len(server.requests) == 5
@@ -290,9 +290,9 @@ def test_a_cut_reply_gives_its_whole_entries(planted, prompts, said):
 def test_the_exploration_share_holds(planted, prompts, speaker, share, calls):
     found = planted()
     model = ScriptedModel(speaker(wide()).script)
-    options = GrowOptions(share=share)
+    options = GrowOptions(share=share, relevance=share == 0.1)
     rounds = list(grow(found, model, prompts=prompts, options=options, limits=Limits(calls=calls)))
-    assert (calls > 8) <= len(model.conversations) == found.spent.calls <= max(1, calls * share)
+    assert (calls > 29) <= len(model.conversations) == found.spent.calls <= max(1, calls * share)
     assert len(found.tree) <= max(1, (calls - int(calls * share)) // 2) or share == 1.0
     assert list(grow(found, model, prompts=prompts, options=options, limits=Limits(calls=calls))) == []
     assert all(not one.stopped for one in rounds) or share == 1.0
@@ -400,8 +400,29 @@ def test_the_check_of_relevance_refuses_and_counts(planted, prompts, speaker):
     list(grow(found, ScriptedModel(told.script), prompts=prompts, options=options, limits=Limits(calls=50)))
     assert [node.name for node in found.tree] == ["rewriting", "tone", "voice"]
     assert {(one.text, one.rule) for one in found.refused} == {("off topic one", "not relevant")}
-    assert found.spent.calls == len(told.texts)
+    assert found.spent.calls == len(told.texts) + len(told.checks)
     assert found.tree.root.names.calls == found.spent.calls
+    assert [line.split(":")[0] for line in told.checks[0]["Proposed subtasks"].splitlines()] == [
+        "1. tone",
+        "2. off topic one",
+        "3. voice",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("relevance", "breadth", "checked"),
+    [
+        (True, "adaptive", {"rewriting", "style", "grammar", "length"}),
+        ("upper", "adaptive", {"rewriting"}),
+        ("upper", (3, 2), set()),
+        (False, "adaptive", set()),
+    ],
+)
+def test_whose_names_are_checked(planted, prompts, speaker, relevance, breadth, checked):
+    told = speaker(WORLD)
+    options = GrowOptions(relevance=relevance, breadth=breadth)
+    list(grow(planted(), ScriptedModel(told.script), prompts=prompts, options=options))
+    assert {text["Path"].split("- ")[-1] for text in told.checks} == checked
 
 
 def test_seeds_and_shots_are_not_asked_for_again(planted, prompts, speaker):
@@ -431,6 +452,7 @@ def test_seeds_and_shots_are_not_asked_for_again(planted, prompts, speaker):
         {"least_yield": 2},
         {"cosine": -1},
         {"calls_a_task": -1},
+        {"relevance": "some"},
     ],
 )
 def test_options_out_of_range(wrong):

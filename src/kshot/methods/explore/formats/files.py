@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kshot.data.nearest import no_such_path
 from kshot.errors import DataError
 from kshot.methods.explore.formats.nested import plain, tree_of
 from kshot.methods.explore.formats.outline import outline_of, tree_of_outline
@@ -22,12 +21,16 @@ def load_tree(path: Path) -> DomainTree:
     Raises:
         DataError: It cannot be read, or is no tree.
     """
-    if not path.exists():
-        raise DataError(f"{path}: {no_such_path(path)}")
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+        if not path.exists():
+            raise DataError(f"{path}: {no_such_path(path)}")
+    except OSError as error:
+        raise DataError(f"{path}: the file cannot be read ({error.strerror or error})") from None
+    if is_folder:
         if not (path / META).is_file():
             raise DataError(f"{path}: the folder has no {META}; give a tree's file, or a released folder")
-        return load_released(path)[0]
+        return load_released(path)[0].without_progress()  # its rows are not here
     ending = path.suffix.lower()
     if ending not in (".json", *_OUTLINES):
         raise DataError(f"{path}: no tree is known by the ending {ending!r}; {_ENDINGS}")

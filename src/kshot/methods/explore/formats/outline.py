@@ -72,7 +72,7 @@ def tree_of_outline(text: str, *, source: str = "outline") -> DomainTree:
         DataError: There is no title, a line is neither task nor reason, a name is empty, stands twice under
             its parent or is too deep; ``source`` and the line begin the message.
 
-    >>> [node.name for node in tree_of_outline("# rewriting\\n- paraphrase\\n    - for children")]
+    >>> [node.name for node in tree_of_outline("# rewriting\n- paraphrase\n    - for children")]
     ['rewriting', 'paraphrase', 'for children']
     """
     lines = [_Line(place, line.rstrip("\r")) for place, line in enumerate(text.split("\n"), start=1)]

@@ -77,6 +77,8 @@ class GrowOptions:
                 raise InputError(f"GrowOptions: {name} is {share}, expected 0 to 1")
         if not 0 < self.share <= 1:
             raise InputError(f"GrowOptions: share is {self.share}, expected above 0, at most 1")
+        if self.relevance not in (True, False, "upper"):
+            raise InputError(f"GrowOptions: relevance is {self.relevance!r}, expected True, False or 'upper'")
         if self.order not in ("rounds", "depth_first"):
             raise InputError(f"GrowOptions: order is {self.order!r}, expected 'rounds' or 'depth_first'")
         self._check_breadth()

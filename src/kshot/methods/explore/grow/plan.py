@@ -95,7 +95,7 @@ def _calls(node: TaskNode, options: GrowOptions) -> int:
 
 
 def _affordable(asks: Sequence[Ask], left: int | None) -> list[Ask]:
-    """The first ones, as many as the calls left suffice for whatever comes; at least one, with what is left."""
+    """The first ones that the calls left suffice for whatever comes; at least one, with what is left."""
     if left is None:
         return list(asks)
     most = list(accumulate(ask.calls for ask in asks))

@@ -162,10 +162,8 @@ def _left_out(left_out: Mapping[str, int]) -> str:
 def _cost(card: Card) -> str:
     spent = card.spent
     money = "not known (no prices were given)" if card.usd is None else f"{card.usd:.2f} USD"
-    return (
-        f"{spent.calls:,} calls, {spent.prompt_tokens:,} tokens of prompts, {spent.completion_tokens:,} tokens"
-        f" of replies; money: {money}."
-    )
+    tokens = f"{spent.prompt_tokens:,} tokens of prompts, {spent.completion_tokens:,} tokens of replies"
+    return f"{spent.calls:,} calls, {tokens}; money: {money}."
 
 
 def _contamination(card: Card) -> str:

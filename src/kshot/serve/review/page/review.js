@@ -6,6 +6,7 @@ const WORDS = { accept: "Accept", reject: "Reject", left: "Left is better", righ
 let deck = null;
 let card = null;
 let busy = false;
+let saving = Promise.resolve(); // of a note that was left; what comes next waits for it
 const done = []; // ids in the order of this tab's votes, for undo
 
 async function ask(path, body) {
@@ -129,7 +130,10 @@ function once(work) {
   return async (event) => {
     if (busy) return;
     busy = true;
-    try { await work(event); } catch (error) { console.error(error); } finally { busy = false; }
+    try {
+      await saving;
+      await work(event);
+    } catch (error) { console.error(error); } finally { busy = false; }
   };
 }
 
@@ -172,8 +176,9 @@ async function begin() {
   el("back").addEventListener("click", once(() => move(-1)));
   el("undo").addEventListener("click", once(undo));
   el("note").addEventListener("blur", (event) => {
-    // a button keeps the note itself, and would find everything busy
-    if (!event.relatedTarget || event.relatedTarget.tagName !== "BUTTON") once(keepNote)();
+    // a button keeps the note with what it does
+    const isButton = event.relatedTarget && event.relatedTarget.tagName === "BUTTON";
+    if (!isButton && !busy) saving = keepNote().catch((error) => console.error(error));
   });
   el("group").addEventListener("change", once(async () => { card = null; await first(); }));
   el("open").addEventListener("change", once(first));

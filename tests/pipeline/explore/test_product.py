@@ -1,0 +1,152 @@
+"""The product: guarded against shots and test rows, drawn exactly, attached, exported, measured."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kshot.data.example import Example
+from kshot.data.formats import read_examples
+from kshot.errors import DataError, InputError
+from kshot.methods.explore.records import Item, Row, row_id
+from kshot.methods.explore.seams import Progress
+from kshot.methods.explore.tree import DomainTree
+from kshot.pipeline.explore.attach_rows import attach_files, import_released
+from kshot.pipeline.explore.evaluation import Beside, evaluate_folder
+from kshot.pipeline.explore.folder import ExploreFolder
+from kshot.pipeline.explore.product import export_product, make_product
+
+DEMO = Path(__file__).parents[4] / "shared" / "data" / "explore_demo"
+CHORES = ["sweep", "paint", "mend", "polish", "measure", "count", "weigh", "stack"]
+THINGS = ["door", "kettle", "lantern", "wheel", "basket", "ladder", "anchor", "mirror"]
+
+
+def begun(place, per_task=20):
+    tree = DomainTree.planted("house work", "Chores about a house.")
+    rows = []
+    draw = random.Random(0)
+    for number, name in enumerate(("rooms", "garden", "tools")):
+        node = tree.add(tree.root.id, name, reason=f"Work on {name}.")
+        for at in range(per_task):
+            chore, thing = CHORES[(at + number) % 8], THINGS[(at * 3 + number) % 8]
+            odd = " ".join("".join(draw.choices("abcdefghilmnoprstu", k=6)) for _ in range(6))
+            text = f"{chore.capitalize()} the {thing} {odd}."
+            item = Item(text, "", f"Take the {thing} and {chore} it.")
+            rows.append(Row(row_id(node.id, item), node.id, item, f"fill:{node.id}:{at // 10}"))
+        tree.put(replace(tree[node.id], rows=node.rows.plus(kept=per_task, delivered=per_task)))
+    with ExploreFolder(place).open(make=True) as folder:
+        saved = folder.begin(tree, {"language": "en", "simulated": True})
+        saved.found.rows.extend(rows)
+        folder.commit(saved, Progress("fill", 1, tuple(rows)))
+    return rows
+
+
+def test_rows_near_protected_ones_stay_out_and_are_told(tmp_path):
+    rows = begun(tmp_path / "x")
+    copy = Example(rows[3].item.instruction.upper(), "")
+    near = Example(rows[30].item.instruction + " please", "")
+    shot = Example(rows[50].item.instruction, "an answer")
+    made = make_product(tmp_path / "x", protected={"shots": (shot,), "test": (copy, near)})
+    assert made.rows == made.kept - 3 == 57
+    assert sum(made.contamination.values()) == 3
+    assert {name.partition(":")[0] for name in made.contamination} == {"shots", "test"}
+    kept = {example.prompt for example in read_examples(made.file).examples}
+    assert not kept & {rows[place].item.instruction for place in (3, 30, 50)}
+    told = json.loads((tmp_path / "x" / "contamination.json").read_text())
+    assert {one["id"] for one in told["found"]} == {rows[place].id for place in (3, 30, 50)}
+    assert json.loads((tmp_path / "x" / "report.json").read_text())["contamination"]["checked"] == 60
+
+
+def test_without_protected_rows_nothing_is_claimed(tmp_path):
+    begun(tmp_path / "x")
+    make_product(tmp_path / "x")
+    assert json.loads((tmp_path / "x" / "report.json").read_text())["contamination"] is None
+    assert "Not looked for" in (tmp_path / "x" / "pool" / "README.md").read_text()
+
+
+def test_exactly_as_many_rows_as_asked_for_evenly(tmp_path):
+    begun(tmp_path / "x")
+    made = make_product(tmp_path / "x", rows=30)
+    found = [json.loads(line) for line in made.file.read_text().splitlines()]
+    assert made.rows == len(found) == 30
+    assert sorted(row["task_path"][-1] for row in found).count("garden") == 10
+
+
+def test_too_few_rows_are_told_and_not_padded(tmp_path):
+    begun(tmp_path / "x")
+    made = make_product(tmp_path / "x", rows=100)
+    assert made.rows == 60
+    assert "100 rows were wanted, and there are 60" in " ".join(made.notes)
+
+
+def test_simulated_is_said_everywhere(tmp_path):
+    begun(tmp_path / "x")
+    made = make_product(tmp_path / "x")
+    assert "simulated" in made.lines()[0]
+    for file in ("report.html", "report.md", "pool/README.md"):
+        assert "imulated" in (tmp_path / "x" / file).read_text(), file
+
+
+def test_exports_are_guarded_and_counted(tmp_path):
+    rows = begun(tmp_path / "x")
+    protected = {"test": (Example(rows[0].item.instruction, ""),)}
+    made = export_product(tmp_path / "x", tmp_path / "out", form="alpaca", count=20, protected=protected)
+    assert made["rows"] == 20
+    assert made["contamination"] == {"test: equal": 1}
+    with pytest.raises(DataError, match="60"):
+        export_product(tmp_path / "x", tmp_path / "out2", count=61)
+    with pytest.raises(InputError, match="the exploration lies here"):
+        export_product(tmp_path / "x", tmp_path / "x")
+    with pytest.raises(InputError, match="form"):
+        export_product(tmp_path / "x", tmp_path / "out3", form="xml")
+
+
+def test_attached_rows_fill_gaps(tmp_path):
+    begun(tmp_path / "x", per_task=0)
+    mine = tmp_path / "mine.jsonl"
+    texts = ["garden: Work on garden. rake leaves", "tools: Work on tools. oil the saw", "zzz qqq"]
+    mine.write_text("".join(json.dumps({"prompt": text, "completion": "done"}) + "\n" for text in texts))
+    told = attach_files(tmp_path / "x", [mine], floor=0.3)
+    assert (told["read"], told["attached"], told["unassigned"], told["empty"]) == (3, 2, 1, 2)
+    again = attach_files(tmp_path / "x", [mine], floor=0.3)
+    assert (again["attached"], again["repeats"]) == (0, 2)
+    with ExploreFolder(tmp_path / "x").open() as folder:
+        rows = folder.load().found.rows
+    assert [(row.origin, row.request) for row in rows] == [
+        ("attached", "mine.jsonl:1"), ("attached", "mine.jsonl:2"),
+    ]  # fmt: skip
+
+
+def test_evaluated_beside_another_dataset(tmp_path):
+    begun(tmp_path / "x")
+    other = tmp_path / "other.jsonl"
+    other.write_text(
+        "".join(json.dumps({"prompt": "Sweep the door.", "completion": "x"}) + "\n" for _ in range(30))
+    )
+    found = evaluate_folder(tmp_path / "x", Beside(against=(f"other={other}",), parser="plain"))
+    assert [one.name for one in found.datasets] == ["explored", "other"]
+    assert found.datasets[0].unique > found.datasets[1].unique == 1
+    assert len(found.text().splitlines()) == 3
+    told = json.loads((tmp_path / "x" / "report.json").read_text())
+    assert {point["group"] for point in told["map"]} == {"explored", "other"}
+
+
+@pytest.mark.parametrize("against", ["other", "=x.jsonl", "explored=x.jsonl"])
+def test_what_stands_beside_must_be_named(tmp_path, against):
+    begun(tmp_path / "x")
+    with pytest.raises(InputError):
+        evaluate_folder(tmp_path / "x", Beside(against=(against,)))
+
+
+@pytest.mark.skipif(not DEMO.is_dir(), reason="development data is absent")
+def test_the_released_demo_comes_in_whole(tmp_path):
+    told = import_released(DEMO, tmp_path / "demo")
+    assert told["tasks"] == 9
+    assert told["rows"] + told["repeats"] == 4433
+    with ExploreFolder(tmp_path / "demo").open() as folder:
+        saved = folder.load()
+    assert sum(node.rows.kept for node in saved.found.tree) == told["rows"]
