@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="+", help="others than those of the parameters")
     parser.add_argument("--cells", type=Path, help="a JSON lines file: cells in it are not run again")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--over", choices=("http", "process"), default="http")
+    parser.add_argument("--over", choices=("http", "process"), default="process")
     parser.add_argument("--check-http", action="store_true", help="one cell of each world and way over both")
     return parser
 

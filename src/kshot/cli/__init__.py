@@ -18,6 +18,7 @@ from kshot.cli import (
     data,
     experts,
     explore,
+    explore_judge,
     judge,
     mix,
     moe,
@@ -60,6 +61,10 @@ for verb in (
     panda_pool.diff, panda_pool.export,
 ):  # fmt: skip
     panda.app.command()(verb)
+explore.app.command("judge")(explore_judge.judge)
+explore.app.command("vote")(explore_judge.vote)
+explore.app.command("review")(explore_judge.review)
+explore.app.command("maths")(explore_judge.maths)
 panda.app.command("import")(panda_pool.import_)
 panda.app.command("act")(act.act)
 

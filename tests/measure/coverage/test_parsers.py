@@ -10,6 +10,7 @@ from kshot.errors import InputError
 from kshot.measure.coverage import (
     SpacyParser,
     default_parser,
+    first_sentence,
     hanta_parser,
     has_hanta,
     has_spacy,
@@ -32,9 +33,21 @@ def demo():
     return [[one["instruction"] for one in node["examples"]] for node in read if "examples" in node]
 
 
+class Remembered:
+    """A parser that reads each sentence once in all tests."""
+
+    def __init__(self, parser):
+        self.id, self.parser, self.known = parser.id, parser, {}
+
+    def pairs(self, sentences):
+        new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in self.known]
+        self.known.update(zip(new, self.parser.pairs(new), strict=True))
+        return [self.known[sentence] for sentence in sentences]
+
+
 @pytest.fixture(scope="module")
 def hanta():
-    return hanta_parser()
+    return Remembered(hanta_parser())
 
 
 @needs_hanta
@@ -83,7 +96,7 @@ def test_the_plain_parser_is_near_the_tagger(demo):
 @needs_hanta
 @needs_demo
 def test_the_plain_parser_agrees_in_nine_of_ten(demo, hanta):
-    texts = list(dict.fromkeys(text for node in demo for text in node))[::7]
+    texts = [first_sentence(text) for text in dict.fromkeys(text for node in demo for text in node)]
     same = [
         ours == theirs for ours, theirs in zip(plain_parser().pairs(texts), hanta.pairs(texts), strict=True)
     ]

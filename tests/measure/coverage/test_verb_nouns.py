@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections import Counter
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
@@ -105,7 +105,7 @@ def test_rarefied_at_full_size_is_itself_and_grows_with_n(counts):
     assert (full.mean, full.effective) == pytest.approx((found.mean, found.effective))
     assert full.std == pytest.approx(found.std, abs=1e-6)
     steps = [rarefied(found, n) for n in range(found.parsed + 1)]
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         assert before.unique <= after.unique + 1e-9
         assert before.effective <= after.effective + 1e-9
 

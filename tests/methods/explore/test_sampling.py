@@ -45,7 +45,9 @@ def test_shares(sizes: list[int], data: st.DataObject) -> None:
     assert all(abs(a - b) < 1 + 1e-6 for a, b in zip(found, slow_shares(sizes, count), strict=True))
 
 
-def test_ties_go_to_the_earlier_task() -> None:
+def test_the_largest_remainders_decide_and_ties_go_to_the_earlier_task() -> None:
+    assert shares({"a": 3, "b": 6}, count=4) == {"a": 1, "b": 3}  # 1.33 and 2.67
+    assert shares({"a": 4, "b": 3, "c": 3}, count=5) == {"a": 2, "b": 2, "c": 1}  # 2, 1.5 and 1.5
     assert shares({"a": 9, "b": 9, "c": 9}, count=4) == {"a": 2, "b": 1, "c": 1}
     assert shares({"a": 1, "b": 0, "c": 9}, count=10) == {"a": 1, "b": 0, "c": 9}
     assert shares({"a": 500, "b": 5000}, count=1000) == {"a": 500, "b": 500}

@@ -123,7 +123,7 @@ def map_figure(points: Sequence[MapPoint]) -> Figure:
         sizes[point.group] = sizes.get(point.group, 0) + 1
     first = sorted(sizes, key=lambda name: -sizes[name])[:MOST_GROUPS]  # stable: ties by first appearance
     traces = []
-    shown = spread(points, MOST_POINTS)
+    shown = spread(sorted(points, key=lambda point: point.group), MOST_POINTS)  # of each group its share
     for at, name in enumerate([*first, ""]):
         own = [point for point in shown if (point.group if point.group in first else "") == name]
         if own:

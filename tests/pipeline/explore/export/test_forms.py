@@ -5,6 +5,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -133,6 +134,8 @@ def test_long_rows_are_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20_000_000  # all rows at once are 40 MB
+    if form == "parquet":
+        assert pq.ParquetFile(exported.rows).num_row_groups == 10
     assert len(read_examples(exported.rows).examples[19].prompt) == 1_000_009
 
 
@@ -145,8 +148,6 @@ def test_a_row_of_ten_megabytes(tmp_path: Path, form: str) -> None:
 
 
 def test_parquet_in_several_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pyarrow.parquet as pq
-
     monkeypatch.setattr("kshot.pipeline.explore.export.parquet.GROUP_ROWS", 4)
     tree, rows = made(10)
     exported = export_rows(tmp_path, tree, rows, form="parquet", card=CARD)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kshot.data.nearest import no_such_path
 from kshot.errors import DataError
 from kshot.methods.explore.formats.nested import plain, tree_of
 from kshot.methods.explore.formats.outline import outline_of, tree_of_outline

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+MOST_MALFORMED = 200  # entries of a reply, behind which it is read no further
 _THOUGHTS = re.compile(r"\A\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
 _ESCAPE = re.compile(r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})|\\')
 _GAP = re.compile(r"[\s,]*")
@@ -115,6 +116,8 @@ def _entries(text: str, at: int, lead: str, closing: str) -> JsonArray:
         except RecursionError:  # nobody's entry is nested a thousand deep
             return JsonArray(tuple(entries), malformed + 1, end=len(text))
         except ValueError as error:
+            if malformed == MOST_MALFORMED:  # garbage; and each error costs a walk through the text
+                return JsonArray(tuple(entries), malformed, end=len(text))
             wrong = max(at + 1, getattr(error, "pos", 0))
             if following < wrong:  # searched once for all entries before it
                 found = next_lead.search(text, wrong)
