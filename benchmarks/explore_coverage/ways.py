@@ -13,7 +13,9 @@ from kshot.methods.explore.rivals import RIVALS, Plan
 from kshot.methods.explore.seams import Exploration
 from kshot.methods.explore.spending import Limits
 from kshot.models.base import LanguageModel
+from kshot.models.embed import HashingEncoder
 
+EMBEDDER = HashingEncoder()  # the default of `kshot explore`
 PASSES = 12  # as `kshot explore run --rows`: tasks that still give take over what others could not
 A_CALL = 10  # rows
 
@@ -51,10 +53,12 @@ def explored(
     if way.rival:
         plan = Plan(grow=replace(way.grow, seed=seed), fill=replace(options, count=wanted), seeds=seeds)
         rival = RIVALS[way.rival]
-        for _ in rival.run(found, model, prompts=prompts, embedder=None, plan=plan, limits=limits):
+        for _ in rival.run(found, model, prompts=prompts, embedder=EMBEDDER, plan=plan, limits=limits):
             pass
         return 0
-    for _ in grow(found, model, prompts=prompts, options=replace(way.grow, seed=seed), limits=limits):
+    for _ in grow(
+        found, model, prompts=prompts, embedder=EMBEDDER, options=replace(way.grow, seed=seed), limits=limits
+    ):
         pass
     growing = found.spent
     mean = growing.tokens / max(1, growing.calls)

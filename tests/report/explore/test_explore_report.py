@@ -10,6 +10,7 @@ import pytest
 from parsed_page import Page
 
 from kshot.errors import DataError, RunError
+from kshot.measure.coverage import plain_parser, side_by_side
 from kshot.report.explore import (
     ExploreFacts,
     ShownRow,
@@ -198,3 +199,13 @@ def test_what_cannot_be_written_or_read_is_said(facts, tmp_path):
         replace(facts, tasks=facts.tasks + facts.tasks[1:2])
     with pytest.raises(DataError, match="stands before its parent"):
         replace(facts, tasks=facts.tasks[::-1])
+
+
+def test_a_language_that_the_parser_does_not_read_is_said(facts):
+    chinese = replace(
+        facts, datasets=side_by_side({"中文": ["改写这句话。", "写一首诗。"]}, parser=plain_parser())
+    )
+    words = "Where little was parsed"
+    assert words in explore_page(chinese)
+    assert words in explore_markdown(chinese)
+    assert words not in explore_page(facts)

@@ -13,6 +13,7 @@ from kshot.report.panda.tables import PandaTable
 from kshot.report.wording import ABSENT, Scale, count, money
 
 _SHARE = Scale()
+_LITTLE = 0.3  # of the instructions parsed; below, pairs stand for few of them
 _TENTHS = tuple(f"{at / 10:.1f} to {(at + 1) / 10:.1f}" for at in range(10))
 
 
@@ -82,6 +83,8 @@ def pairs_table(datasets: tuple[DatasetCoverage, ...]) -> PandaTable:
         f"“{datasets[0].parser}”; figures of another parser do not compare. A set with more instructions has "
         "more pairs for that alone: compare at equal size."
     )
+    if any(one.texts and one.parsed_share < _LITTLE for one in datasets):
+        lead += " Where little was parsed (a text that is not English, say), the figures mean little."
     return PandaTable("coverage", "Verb-noun pairs", lead, header, rows)
 
 

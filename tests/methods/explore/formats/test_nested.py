@@ -1,5 +1,6 @@
 """Trees as JSON files: everything comes back, and every fault has its place."""
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -44,6 +45,17 @@ def test_the_file_of_a_person_needs_names_only(tmp_path: Path) -> None:
         ("b", "c", "person"),
         ("d", "", "person"),
     ]
+
+
+def test_no_field_of_a_task_is_forgotten() -> None:
+    fields = {field.name: field for field in dataclasses.fields(TaskNode)}
+    told = {"str": "1", "int": 3, "bool": True, "Counts": Counts(kept=2), "Origin": "import"}
+    told |= {"tuple[str, ...]": ("r",), "tuple[Item, ...]": (Item("Do."),)}
+    place = ("id", "name", "depth", "parent", "children")
+    values = {name: told[str(field.type)] for name, field in fields.items() if name not in place}
+    tree = DomainTree.planted("a")
+    child = tree.add(tree.root.id, "b", **values)
+    assert DomainTree.from_json(json.loads(json.dumps(tree.to_json())))[child.id] == child
 
 
 def test_an_outline_is_a_file_too(tmp_path: Path) -> None:

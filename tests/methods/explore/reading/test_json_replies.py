@@ -87,7 +87,8 @@ def test_types_of_fields(entry: Any, found: Item | None) -> None:
 
 
 def test_nan_and_doubled_keys_are_no_crash() -> None:
-    text = '{"rows": [{"instruction": "Go.", "output": NaN, "output": Infinity}, {"instruction": "A", "instruction": "B"}]}'
+    first = '{"instruction": "Go.", "output": NaN, "output": Infinity}'
+    text = f'{{"rows": [{first}, {{"instruction": "A", "instruction": "B"}}]}}'
     assert json_rows(text).items == (Item("Go.", "", "Infinity"), Item("B"))
     assert item_in({"instruction": float("nan")}) is None
 

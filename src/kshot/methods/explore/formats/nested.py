@@ -13,9 +13,10 @@ from kshot.methods.explore.records import ORIGINS, Counts, Item, TaskNode, item_
 from kshot.methods.explore.tree import DEEPEST, DomainTree
 
 _TEXTS = ("reason", "origin", "closed", "full", "recent")
-_PLAIN = ("origin", "closed", "full", "recent", "low_yields", "is_complete")
+_NUMBERS = ("low_yields", "dry_rounds")
+_PLAIN = ("origin", "closed", "full", "recent", *_NUMBERS, "is_complete")
 _COUNTS = ("names", "rows")
-OWN_KEYS = ("name", *_TEXTS, *_COUNTS, "low_yields", "is_complete", "examples", "requests", "children")
+OWN_KEYS = ("name", *_TEXTS, *_COUNTS, *_NUMBERS, "is_complete", "examples", "requests", "children")
 RELEASED_KEYS = ("raw_task_name", "task_name", "config_filename", "reason", "examples", "children")
 
 
@@ -143,9 +144,10 @@ def _fields(values: Mapping[str, Any], at: str) -> dict[str, Any]:
         raise DataError(f"{at}origin is {fields['origin']!r}, expected one of {', '.join(ORIGINS)}")
     if set(fields["recent"]) - {"0", "1"}:
         raise DataError(f"{at}recent is {fields['recent']!r}, expected 0 and 1 only: the fates of rows")
-    fields["low_yields"] = values.get("low_yields", 0)
-    if type(fields["low_yields"]) is not int or fields["low_yields"] < 0:
-        raise DataError(f"{at}low_yields is {fields['low_yields']!r}, expected a whole number from 0")
+    for key in _NUMBERS:
+        fields[key] = values.get(key, 0)
+        if type(fields[key]) is not int or fields[key] < 0:
+            raise DataError(f"{at}{key} is {fields[key]!r}, expected a whole number from 0")
     fields["is_complete"] = values.get("is_complete", False)
     if not isinstance(fields["is_complete"], bool):
         raise DataError(f"{at}is_complete is {fields['is_complete']!r}, expected true or false")

@@ -27,7 +27,7 @@ _MARKER = re.compile(r"===\s*([A-Za-z]+)\s*===:?\s*\Z")
 _ESCAPED = re.compile(r"\A\\(?=\\*===)")
 _NEEDS_ESCAPE = re.compile(r"\A(?=\\*===)")
 _VERDICT = re.compile(
-    r"(?m)^\s*(\d{1,3})\s*[.:)、：]\s*[*\"]*(yes|no|true|false|是|否)(?![^\W_])", re.IGNORECASE
+    r"(?m)^[^\S\n]*(\d{1,3})[.:)、：][^\S\n]*[*\"]*(yes|no|true|false|是|否)(?![^\W_])", re.IGNORECASE
 )
 
 
