@@ -25,7 +25,7 @@ from kshot.pipeline.open_pool import pool_of
 RIGHT = {"single": {SINGLE_TRADE}, "mixed": set(MIXED_TRADES)}
 OVERLAP = 0.9  # rows of one trade share "translate the trade words": at 0.7 one more word would be a repeat
 SEEDS = 8  # rows that are there before; Self-Instruct begins with them, the tree's root shows them
-COUNT = 250  # rows that data selection chooses
+COUNT = 120  # rows that data selection chooses: fewer than the pool has of one trade where it covers all
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def fill(
 def attach(
     folder: asked.Folder,
     files: asked.Files,
-    floor: asked.Floor = 0.3,
+    floor: asked.Floor = 0.2,
     embedder: asked.Embedder = "hashing",
     as_json: asked.AsJson = False,
 ) -> None:

@@ -131,8 +131,8 @@ def test_reflexive_symmetric_and_never_a_crash(a: str, b: str) -> None:
 
 
 HOSTILE = [
-    "{", "}", r"\boxed{", r"\frac", r"\frac{", r"\text{", r"\text{ a}", "=", " is", "9", "9,999", r"\sqrt", "$",
-    "\\", "(", " ", ".", r"\boxed  ",
+    "{", "}", r"\boxed{", r"\frac", r"\frac{", r"\text{", r"\text{ a}", "=", " is", "9", "9,999", r"\sqrt",
+    "$", "\\", "(", " ", ".", r"\boxed  ",
 ]  # fmt: skip
 
 

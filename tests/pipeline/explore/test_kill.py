@@ -1,4 +1,4 @@
-"""``kill -9`` at ten random moments: the same tree and rows at the end, and nothing paid again but what flew."""
+"""``kill -9`` at ten random moments: the same tree and rows in the end, nothing paid again but what flew."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def command(server: FakeServer, out: Path) -> list[str]:
     return [sys.executable, "-m", "kshot", *given, "--concurrency", str(PLACES), "--out", str(out)]
 
 
-def begun(server: FakeServer, out: Path, cache: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"KSHOT_CACHE": str(cache), "XDG_CACHE_HOME": str(cache)}
+def begun(server: FakeServer, out: Path, journal: Path) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"KSHOT_JOURNAL": str(journal)}
     return subprocess.Popen(
         command(server, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
     )
@@ -62,18 +62,18 @@ def contents(out: Path) -> dict[str, Any]:
 @pytest.mark.slow
 def test_ten_kills_change_nothing_and_little_is_paid_again(tmp_path: Path) -> None:
     with served() as server:
-        ended(begun(server, tmp_path / "whole", tmp_path / "cache-whole"))
+        ended(begun(server, tmp_path / "whole", tmp_path / "whole.sqlite"))
         paid_whole = sum(server.paid.values())
     draw = random.Random(0)
-    out, cache = tmp_path / "killed", tmp_path / "cache-killed"
+    out, journal = tmp_path / "killed", tmp_path / "killed.sqlite"
     with served() as server:
         kills = sum(
-            killed_after(begun(server, out, cache), server, draw.randint(1, 20)) for _ in range(KILLS)
+            killed_after(begun(server, out, journal), server, draw.randint(1, 20)) for _ in range(KILLS)
         )
-        ended(begun(server, out, cache))
+        ended(begun(server, out, journal))
         paid = server.paid
         before = sum(paid.values())
-        ended(begun(server, out, cache))
+        ended(begun(server, out, journal))
         assert sum(server.paid.values()) == before, "a finished exploration asks nothing"
     assert kills == KILLS
     assert contents(out) == contents(tmp_path / "whole")

@@ -18,7 +18,7 @@ from kshot.pipeline.open_pool import dataset_files, read_rows
 
 
 def attach_files(
-    place: Path, files: Sequence[Path], *, floor: float = 0.3, embedder: str = "hashing"
+    place: Path, files: Sequence[Path], *, floor: float = 0.2, embedder: str = "hashing"
 ) -> dict[str, Any]:
     """Puts each row under its nearest task; rows below the floor and repeats stay out, counted.
 

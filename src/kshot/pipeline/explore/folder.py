@@ -113,7 +113,7 @@ class ExploreFolder:
         """
         if self.exists:
             raise InputError(f"{self.path}: holds an exploration already; choose another --out")
-        saved = Saved(Exploration(tree), dict(settings))
+        saved = Saved(Exploration(tree.without_progress()), dict(settings))
         for name in (ROWS, REFUSED):
             write_atomically(self.path / name, b"")
         self.commit(saved)

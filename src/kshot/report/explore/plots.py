@@ -72,8 +72,9 @@ def yield_figure(facts: ExploreFacts) -> Figure:
     ]  # fmt: skip
     layout = {
         "height": 340, "xaxis": {"title": {"text": "calls for rows"}}, "margin": {"r": 60},
-        "yaxis": {"title": {"text": "rows kept"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "rows kept"}, "rangemode": "tozero", "automargin": True},
         "yaxis2": {"overlaying": "y", "side": "right", "range": [0, 105], "ticksuffix": " %",
+                   "tickmode": "array", "tickvals": [0, 25, 50, 75, 100],
                    "showgrid": False, "zeroline": False},
     }  # fmt: skip
     return {"data": traces, "layout": layout}

@@ -165,7 +165,7 @@ def contamination_table(guard: ContaminationFacts) -> PandaTable:
     """Rows that the guard found, by check."""
     rows = [(name, count(number)) for name, number in guard.counts.items()] or [("any check", "0")]
     return PandaTable(
-        "contamination", "Contamination", contamination_sentence(guard), ("check", "rows"), rows
+        "contamination", "What the guard found", contamination_sentence(guard), ("check", "rows"), rows
     )
 
 

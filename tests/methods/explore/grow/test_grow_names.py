@@ -70,7 +70,8 @@ def test_the_thresholds_are_strict():
     assert filter_of(tree).refusal(tree.root.id, at_limit) is None
     assert filter_of(tree, overlap=0.69).refusal(tree.root.id, at_limit).rule == "overlap"
     vectors = NameVectors(Letters())
-    assert filter_of(tree_of("ab"), cosine=1.0, vectors=vectors).refusal("x", "ba ba") is None
+    assert filter_of(tree_of("aa"), cosine=1.0, vectors=vectors).refusal("x", "aaa") is None
+    assert filter_of(tree_of("aa"), cosine=0.999, vectors=vectors).refusal("x", "aaa").rule == "cosine"
 
 
 def test_a_name_that_is_added_counts_at_once():

@@ -166,9 +166,22 @@ def test_nothing_makes_it_fail(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["[", "{", '{"rows": [', '{"instruction": "a", "b": ', '{"instruction": ', '[{"', '\\"', '"', "{x},", "[{x},",
-     '{"rows": [{"a": 1, "b": [{', '"rows": [x', "[ {]", "<think>", '{"name": "', "1" * 50, "\\", '"rows":[{}', "[{}"],
-)  # fmt: skip
+    [
+        *(
+            "[",
+            "{",
+            '{"rows": [',
+            '{"instruction": "a", "b": ',
+            '{"instruction": ',
+            '[{"',
+            '\\"',
+            '"',
+            "{x},",
+        ),
+        *("[{x},", '{"rows": [{"a": 1, "b": [{', '"rows": [x', "[ {]", "<think>", '{"name": "', "1" * 50),
+        *("\\", '"rows":[{}', "[{}"),
+    ],
+)
 def test_time_grows_with_the_length_alone(piece: str) -> None:
     start = time.perf_counter()
     for text in (piece * (300_000 // len(piece)), '{"rows": [' + piece * (300_000 // len(piece))):

@@ -67,11 +67,12 @@ def test_all_facts_are_told(tmp_path: Path) -> None:
         "4 rows under 3 tasks",
         "Simulated: a script answered in place of a language model. Not for training.",
         "3 rows are synthetic:** instruction, input and output were written by the script big/model",
-        "1 rows were attached:** the user had them before (licence: MIT)",
+        "1 row is attached:** the user had them before (licence: MIT)",
         "- sums (1)\n  - \\<script\\>x\\</script\\> \\| a\\_b (3)\n    - empty (0)",
         "| overlap | 1,200 |",
         "1,234 calls, 500 tokens of prompts, 70 tokens of replies; money: 1.50 USD",
         "| test: same prompt | 2 |",
+        "These rows are not in this export",
         "ROUGE-L F at most 0.7",
         "(seed 7)",
     ):

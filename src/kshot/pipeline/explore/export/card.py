@@ -38,7 +38,8 @@ class Card:
         refusals: How many names and rows were refused, by rule.
         spent: Calls and tokens, growing and filling together.
         usd: What they cost, where prices are known.
-        contamination: Rows found near shots or test rows, by kind; None where nothing was compared.
+        contamination: Rows found near shots or test rows, by kind; None where nothing was compared. The
+            caller has left them out, but for those that an embedder alone found.
         seed: Of the run.
         language: ``en`` or ``zh``.
         simulated: Whether a script answered, not a model.
@@ -129,16 +130,20 @@ def _what(tree: DomainTree, card: Card, *, own: int, attached: int) -> str:
         found.append("**Simulated: a script answered in place of a language model. Not for training.**")
         writer = f"the script {marked(card.model)}"
     found.append(
-        f"**{own:,} rows are synthetic:** instruction, input and output were written by {writer} and checked "
+        f"**{_counted(own)} synthetic:** instruction, input and output were written by {writer} and checked "
         "by rules, not by people. They may be wrong, repeat what the model has read, or carry its biases."
     )
     if attached:
         terms = f" (licence: {marked(card.attached_licence)})" if card.attached_licence else ""
-        found.append(f"**{attached:,} rows were attached:** the user had them before{terms}; `origin` tells.")
+        found.append(f"**{_counted(attached)} attached:** the user had them before{terms}; `origin` tells.")
     licence = f"Licence of the synthetic rows: {marked(card.licence)}." if card.licence else (
         "The licence of the synthetic rows is not known: see the model's terms before you pass them on."
     )  # fmt: skip
     return "\n\n".join([*found, licence])
+
+
+def _counted(count: int) -> str:
+    return "1 row is" if count == 1 else f"{count:,} rows are"
 
 
 def _outline(tree: DomainTree, rows: Sequence[Row]) -> str:
@@ -171,7 +176,10 @@ def _contamination(card: Card) -> str:
         return "Not looked for: no shots or test rows were given to compare with."
     if not card.contamination:
         return "None: no row came near a shot or a test row that was given."
-    return _table(card.contamination, "found near shots or test rows", "rows")
+    table = _table(card.contamination, "found near shots or test rows", "rows")
+    return (
+        f"{table}\n\nThese rows are not in this export; what an embedder alone finds alike is only counted."
+    )
 
 
 def _origin(card: Card) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kshot.pipeline.explore.export.snippets import dataset_name
 
-_PAIRS = """\
+_PAIRS = """
 
 # prompt and completion, as TRL's SFTTrainer takes them
 def pair(row):

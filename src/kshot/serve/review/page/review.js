@@ -137,6 +137,14 @@ function once(work) {
   };
 }
 
+// a filter is never passed over: it waits for what is under way
+function later(work) {
+  return async (event) => {
+    while (busy) await new Promise((done) => setTimeout(done, 10));
+    await once(work)(event);
+  };
+}
+
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (event.target === el("note")) {
@@ -180,8 +188,8 @@ async function begin() {
     const isButton = event.relatedTarget && event.relatedTarget.tagName === "BUTTON";
     if (!isButton && !busy) saving = keepNote().catch((error) => console.error(error));
   });
-  el("group").addEventListener("change", once(async () => { card = null; await first(); }));
-  el("open").addEventListener("change", once(first));
+  el("group").addEventListener("change", later(async () => { card = null; await first(); }));
+  el("open").addEventListener("change", later(first));
   document.addEventListener("keydown", onKey);
   await first();
 }
