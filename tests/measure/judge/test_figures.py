@@ -1,7 +1,7 @@
 """Every line of the spec's judge tables recomputes; the figures hold at their edges."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kshot.errors import DataError, MetricError
@@ -77,6 +77,7 @@ def test_kappa_against_the_textbook_and_its_edges() -> None:
         kappa([[1, 2, 3]])
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 9), min_size=9, max_size=9).filter(any))
 def test_kappa_against_scikit_learn(cells: list[int]) -> None:
     import warnings

@@ -47,7 +47,7 @@ def facts():
         yields=yield_curve([[True, False], [True, True], [False]]),
         map=(MapPoint(x=0.5, y=-1.25, group="paraphrase", text="Say it anew."),
              MapPoint(x=0.1, y=2.0, group="改写", text="改写")),
-        map_of="First two principal components of hashed words.",
+        map_of="two main axes of hashed words",
         contamination=ContaminationFacts(
             checked=61, against="94 test rows", counts={"equal": 1, "ROUGE-L": 2},
             found=(FoundRow(text="Say it anew.", other="say it anew", how="equal"),)),

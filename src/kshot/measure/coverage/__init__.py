@@ -13,7 +13,6 @@ from kshot.measure.coverage.parsers import (
     spacy_parser,
 )
 from kshot.measure.coverage.plain_parser import PlainParser, plain_parser
-from kshot.measure.coverage.plane import plane
 from kshot.measure.coverage.tree_coverage import TreeCoverage, YieldPoint, coverage_of, yield_curve
 from kshot.measure.coverage.verb_nouns import (
     Rarefied,
@@ -46,7 +45,6 @@ __all__ = [
     "has_hanta",
     "has_spacy",
     "plain_parser",
-    "plane",
     "rarefied",
     "same_parser",
     "side_by_side",

@@ -146,7 +146,7 @@ class ExploreFacts:
         datasets: Coverage of this exploration, first, and of other datasets.
         evenness: Of rows over tasks.
         yields: Kept rows over calls.
-        map_of: How the points of ``map`` came to their places, in a sentence.
+        map_of: How the points of ``map`` came to their places, in a few words.
         contamination: None where there was nothing to check against.
         facts: About domain, LLM, embedder and options, as (name, value).
         commands: What to do next, as (what for, command).

@@ -75,6 +75,7 @@ def test_attached_rows_count_and_are_not_repeated() -> None:
     filled(found, writer, count=1, limits=Limits(calls=9))
     assert [row.origin for row in found.rows] == ["attached", "fill"]
     assert [(r.rule, r.near) for r in found.refused] == [("repeat", found.rows[0].id)]
+    assert found.tree.children(found.tree.root.id)[0].recent == "01"
     assert found.tree.root.full == "count reached"
 
 
@@ -163,6 +164,7 @@ def test_repeats_within_a_reply_a_task_and_the_tree() -> None:
     first = found.rows[0].id
     assert [(one.rule, one.near) for one in found.refused[:2]] == [("repeat", first), ("overlap", first)]
     assert round(found.refused[1].score, 3) == 0.923
+    assert found.tree.root.recent == "1001"
     assert len(kept(found, "a")) == 2
     assert "Put the letter into plain words." not in kept(found, "a")
     split = planted("a")
@@ -315,6 +317,13 @@ def test_a_limit_on_calls_is_used_up_and_a_larger_one_goes_on() -> None:
     assert writer.calls == 9
 
 
+@pytest.mark.parametrize("tokens", range(3_000, 15_000, 1_500))
+def test_a_repair_that_does_not_fit_is_not_asked_for(tokens) -> None:
+    writer = Writer(lambda *_: "garbage " * 2000)
+    filled(planted("a"), writer, limits=Limits(tokens=tokens), lanes=2)
+    assert 0 < writer.tokens <= tokens
+
+
 def test_a_limit_on_tokens_is_nearly_used_up() -> None:
     found, writer = planted("a", "b"), Writer()
     filled(found, writer, limits=Limits(tokens=40_000), lanes=4, count=500)
@@ -453,20 +462,16 @@ def test_no_two_requests_have_one_name() -> None:
     """Lanes that end early leave ordinals unused; later rounds use none of them again."""
 
     def twenty(text, seed):
-        return rows_text(
-            [Item("Say the same again." if n > 2 else nonsense((text, seed, n)), "", "x") for n in range(20)]
-        )
+        return rows_text([Item(nonsense(n), "", "x") for n in random.Random(seed).sample(range(150), 20)])
 
+    options = FillOptions(count=120, lanes=3, least_kept=0.0)
     found = planted()
-    filled(found, Writer(twenty), count=90, lanes=3, least_kept=0.0)
+    list(fill(found, Writer(twenty), prompts=EN, options=options))
     made = [row.request for row in found.rows] + [one.request for one in found.refused]
-    assert len(set(made)) == found.tree.root.rows.calls
+    ordinals = {int(name.split(":")[2]) for name in made}
+    assert len(ordinals) == found.tree.root.rows.calls < max(ordinals) + 1
     parts = planted()
-    for _ in range(40):
-        next(
-            fill(parts, Writer(twenty), prompts=EN, options=FillOptions(count=90, lanes=3, least_kept=0.0)),
-            None,
-        )
+    while list(zip(range(1), fill(parts, Writer(twenty), prompts=EN, options=options), strict=False)):
         parts = reloaded(parts)
     assert state(parts) == state(found)
 

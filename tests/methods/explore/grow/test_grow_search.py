@@ -339,6 +339,7 @@ def test_tokens_are_a_limit_too(planted, prompts, speaker):
 def test_the_order_of_arrival_changes_nothing(planted, prompts, speaker, order):
     world = wide(7, 5)
     world |= {leaf: ["shared leaf", "branch3 leaf1", f"own of {leaf}"] for leaf in world["branch1"]}
+    depth = 3 if order == "rounds" else 2
     trees = []
     for seed in (0, 1):
         drawn, told = random.Random(seed), speaker(world)
@@ -348,13 +349,13 @@ def test_the_order_of_arrival_changes_nothing(planted, prompts, speaker, order):
 
         found = planted()
         with FakeServer(serve) as server, Endpoint(server.base_url, "fake", concurrency=8) as model:
-            list(grow(found, model, prompts=prompts, options=GrowOptions(order=order, depth=3)))
+            list(grow(found, model, prompts=prompts, options=GrowOptions(order=order, depth=depth)))
         trees.append(state(found))
     assert trees[0][:2] == trees[1][:2]
     assert trees[0] == trees[1]
     plain = planted()
     model = ScriptedModel(speaker(world).script)
-    list(grow(plain, model, prompts=prompts, options=GrowOptions(order=order, depth=3)))
+    list(grow(plain, model, prompts=prompts, options=GrowOptions(order=order, depth=depth)))
     assert state(plain)[:2] == trees[0][:2]
 
 

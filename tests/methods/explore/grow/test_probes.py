@@ -8,7 +8,9 @@ from kshot.models.fake import ScriptedModel
 
 def test_a_probe_sees_no_children_and_its_new_names_stay(planted, prompts, said, speaker):
     reader = speaker({})
-    replies = iter([["a1", "b2", "c3", "d4"], ["a1", "rewriting"], ["a1"], ["b2", "c3", "e5", "d4", "d4", "a 1 b"]])
+    replies = iter(
+        [["a1", "b2", "c3", "d4"], ["a1", "rewriting"], ["a1"], ["b2", "c3", "e5", "d4", "d4", "a 1 b"]]
+    )
 
     def script(turns):
         reader.script(turns)

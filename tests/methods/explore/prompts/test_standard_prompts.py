@@ -121,8 +121,8 @@ def test_a_request_for_rows_has_its_parts_in_order() -> None:
     question = standard().fill(filling())
     found = parts(text_of(question))
     assert list(found) == [
-        "Purpose", "Rules", "Task", "Path", "Subtasks", "Sibling tasks", "Examples", "Already there", "Wanted",
-        "Reply",
+        "Purpose", "Rules", "Task", "Path", "Subtasks", "Sibling tasks", "Examples", "Already there",
+        "Wanted", "Reply",
     ]  # fmt: skip
     assert found["Subtasks"] == ["- thanks", "- complaints"]
     assert found["Already there"] == ["Verbs: write (3), list (1)", "- Write to a neighbour."]

@@ -30,6 +30,7 @@ Draw up a plan for a small garden.
 Draw on your knowledge of history to explain this proverb.
 Rewrite the sentence: "Look at the picture on the wall."
 Translate "Please download the file" into French.
+Correct the spelling: "Look up. Draw a cat with a hat. What is shown in the picture?"
 Write an e-mail that asks a colleague to open the attached link.
 Create a positive image of the company in one paragraph.
 Come up with ideas for a photo exhibition.
@@ -69,6 +70,7 @@ Take a stand on school uniforms and defend it.
 为一个照片展想一个标题。
 写一篇关于上网利弊的议论文。
 把“请下载附件”翻译成英文。
+把“来吧。画一只猫。描述下面的图片。”翻译成英文。
 设计一个适合儿童的数学游戏。
 讨论电影音乐的作用。
 总结下面这段文字。

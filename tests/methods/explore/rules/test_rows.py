@@ -133,6 +133,8 @@ def test_an_echo_is_the_request_again(item: Item, is_echo: bool) -> None:
     [
         ("Write a poem about spring.", "en", True),
         ('Translate "今天天气很好" into English.', "en", True),
+        ('Say "今天天气很好，我们一起去公园散步吧" in English.', "en", True),
+        ("“今天天气很好”", "en", False),
         ("把《春晓》翻译成现代文。", "zh", True),
         ("写一个函数 calculate_total_sum，求列表之和。", "zh", True),
         ("用Python实现quicksort", "zh", True),

@@ -13,17 +13,17 @@ from kshot.models.fake.ontology.items import JUNK, TEMPLATES
 
 def test_the_score_counts_leaves_junk_and_repeats() -> None:
     log = ItemLog()
-    given = {"a": 0, "b": 1, "c": 2, "a again": 0, "d": TEMPLATES, "junk": JUNK}
+    given = {"a": 0, "b": 1, "c": 2, "a again": 0, "d": TEMPLATES, "e": TEMPLATES + 1, "junk": JUNK}
     for text, number in given.items():
         log.note(text, number)
     found = score(log, [*given, "never written"], leaves=8)
-    assert found.rows == 7
+    assert found.rows == 8
     assert found.leaf_recall == 2 / 8
     assert found.leaf_recall_3 == 1 / 8
-    assert found.off_share == 1 / 7
-    assert found.repeats == 1 / 7
+    assert found.off_share == 1 / 8
+    assert found.repeats == 1 / 8
     assert found.unknown == 1
-    entropy = -(0.8 * math.log(0.8) + 0.2 * math.log(0.2))
+    entropy = -(2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3))
     assert found.evenness == pytest.approx(math.exp(entropy) / 8)
 
 
