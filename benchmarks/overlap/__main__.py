@@ -1,6 +1,6 @@
 """``python -m benchmarks.overlap [--data DIR] [--out FILE]``: the near-repeat filter, against its peers.
 
-Times are of one process on one core, cutting texts into words included; the peers of a table take turns in
+Times are processor time of one process, cutting texts into words included; the peers of a table take turns in
 one run, and their kept lists must be equal to the last index. Memory is asked of a process of its own.
 """
 
@@ -50,9 +50,9 @@ def compared(texts: Sequence[str], peers: dict[str, Filter], rounds: dict[str, i
     for turn in range(max(rounds.values())):
         for name, peer in peers.items():
             if turn < rounds[name]:
-                begun = time.perf_counter()
+                begun = time.process_time()
                 kept[name] = peer(texts)
-                seconds[name].append(time.perf_counter() - begun)
+                seconds[name].append(time.process_time() - begun)
     first = next(iter(kept.values()))
     if any(other != first for other in kept.values()):
         raise SystemExit(f"decisions differ: { ({name: len(found) for name, found in kept.items()}) } kept")
@@ -73,9 +73,9 @@ def alone(count: int) -> None:
     """Run in a process of its own: prints seconds, texts kept, and the most that was allocated, MiB."""
     texts = instructions(count)
     ours(texts[:100])  # imports
-    begun = time.perf_counter()
+    begun = time.process_time()
     kept = ours(texts)
-    seconds = time.perf_counter() - begun
+    seconds = time.process_time() - begun
     tracemalloc.start()
     ours(texts)  # once more: tracing takes time
     print(json.dumps([seconds, len(kept), tracemalloc.get_traced_memory()[1] / 1024**2]))

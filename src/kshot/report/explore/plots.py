@@ -15,6 +15,7 @@ Figure: TypeAlias = dict[str, Any]
 COLOURS = ("--accent", "--unsure", "--oracle", "--tied", "--worse", "--better", "--muted")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
 MOST_POINTS, MOST_GROUPS, RANKS = 2_000, 12, 200
+_BELOW = {"orientation": "h", "y": -0.22, "yanchor": "top"}  # room for many names on a phone
 _BAND_COLOURS = ("--worse", "--unsure", "--tied", "--accent")
 _BANDS = [[(at + side) / 4, colour] for at, colour in enumerate(_BAND_COLOURS) for side in (0, 1)]
 
@@ -94,7 +95,7 @@ def pairs_figure(datasets: Sequence[DatasetCoverage]) -> Figure:
             "line": {"color": COLOURS[at % len(COLOURS)], "width": 2.5, "dash": _dash(at)},
         })  # fmt: skip
     layout = {
-        "height": 400,
+        "height": 420, "legend": _BELOW,
         "xaxis": {"type": "log", "title": {"text": "verb-noun pair, by rank (log scale)"}, "dtick": 1},
         "yaxis": {"type": "log", "title": {"text": "share of the instructions, % (log scale)"}, "dtick": 1},
     }  # fmt: skip
@@ -110,7 +111,7 @@ def overlap_figure(datasets: Sequence[DatasetCoverage]) -> Figure:
         for at, one in enumerate(datasets) if one.overlap is not None
     ]  # fmt: skip
     layout = {
-        "height": 360, "barmode": "group", "bargap": 0.25,
+        "height": 380, "legend": _BELOW, "barmode": "group", "bargap": 0.25,
         "xaxis": {"type": "category", "title": {"text": "ROUGE-L F with the nearest other one, from"}},
         "yaxis": {"title": {"text": "instructions, %"}, "rangemode": "tozero"},
     }  # fmt: skip

@@ -121,6 +121,13 @@ def test_a_cut_reply_keeps_its_complete_rows(cut: int, count: int, is_cut: bool)
     assert found == RowsReply(ITEMS[:count], is_cut)
 
 
+@pytest.mark.parametrize("cut", [1, 2, 30])
+def test_a_cut_bare_array_says_so(cut: int) -> None:
+    text = json.dumps(ROWS)
+    assert json_rows(text).is_cut is False
+    assert json_rows(text[:-cut]) == RowsReply(ITEMS[: 2 if cut == 1 else 1], is_cut=True)
+
+
 texts = st.text(max_size=30) | st.sampled_from(
     ['"}], "rows": [{', '{"instruction": "', "\\", '\\"', "]}", "```", "<think>"]
 )
