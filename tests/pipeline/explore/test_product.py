@@ -105,6 +105,20 @@ def test_exports_are_guarded_and_counted(tmp_path):
         export_product(tmp_path / "x", tmp_path / "out3", form="xml")
 
 
+def test_rows_that_a_person_rejected_stay_out(tmp_path):
+    rows = begun(tmp_path / "x")
+    votes = [(rows[0].id, "reject"), (rows[1].id, "reject"), (rows[1].id, "accept"), (rows[2].id, "accept")]
+    lines = [json.dumps({"id": name, "verdict": verdict}) + "\n" for name, verdict in votes]
+    (tmp_path / "x" / "reviews.jsonl").write_text("".join(lines) + '{"id": "half')
+    made = make_product(tmp_path / "x")
+    assert made.rows == 59
+    assert "left out: 1 rows, rejected in reviews.jsonl" in made.notes
+    assert export_product(tmp_path / "x", tmp_path / "out")["rows"] == 59
+    (tmp_path / "x" / "reviews.jsonl").write_text("rubbish\n" + lines[0])
+    with pytest.raises(DataError, match=r"reviews\.jsonl:1"):
+        make_product(tmp_path / "x")
+
+
 def test_attached_rows_fill_gaps(tmp_path):
     begun(tmp_path / "x", per_task=0)
     mine = tmp_path / "mine.jsonl"

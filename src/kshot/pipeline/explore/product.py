@@ -17,6 +17,7 @@ from kshot.pipeline.explore.export import Card, export_rows
 from kshot.pipeline.explore.facts import explore_facts
 from kshot.pipeline.explore.folder import ExploreFolder, Saved
 from kshot.pipeline.explore.guard import NO_ROWS, GuardedRows, guard_rows
+from kshot.pipeline.explore.reviewed import REVIEWS, without_rejected
 from kshot.report.explore import write_explore_report
 from kshot.report.terminal import printable
 from kshot.runs import Listener, silent, write_json
@@ -104,7 +105,8 @@ def make_product(
         listener("note", text=f"guarding {len(saved.found.rows):,} rows")
         guarded = guard_rows(saved.found.rows, protected, embedder=embedder)
         notes = list(saved.notes)
-        chosen = drawn(saved, guarded.rows, rows, seed=_seed(saved), notes=notes)
+        usable = accepted(place, guarded.rows, notes)
+        chosen = drawn(saved, usable, rows, seed=_seed(saved), notes=notes)
         file = None
         if chosen:
             card = card_of(saved, guarded)
@@ -148,15 +150,13 @@ def export_product(
     with ExploreFolder(place).open() as folder:
         saved = folder.load()
         guarded = guard_rows(saved.found.rows, protected)
-        rows = guarded.rows
+        notes = list(saved.notes)
+        rows = accepted(place, guarded.rows, notes)
         if count is not None:
             kept = draw(saved.found.tree, rows, count=count, seed=_seed(saved)).kept
-            rows = tuple(rows[place] for place in kept)
+            rows = tuple(rows[at] for at in kept)
         made = export_rows(out, saved.found.tree, rows, form=form, card=card_of(saved, guarded, licence))
-    notes = [
-        *saved.notes,
-        *(f"left out: {number} rows, {reason}" for reason, number in made.left_out.items()),
-    ]
+    notes += [f"left out: {number} rows, {reason}" for reason, number in made.left_out.items()]
     if not guarded.protected:
         notes.append("nothing was given to guard against; give --task or --guard where there are test rows")
     return {
@@ -167,6 +167,14 @@ def export_product(
         "contamination": guarded.counts,
         "notes": notes,
     }
+
+
+def accepted(place: Path, rows: Sequence[Row], notes: list[str]) -> tuple[Row, ...]:
+    """The rows without those that a person rejected, with a note of how many those were."""
+    kept, rejected = without_rejected(place, rows)
+    if rejected:
+        notes.append(f"left out: {rejected} rows, rejected in {REVIEWS}")
+    return kept
 
 
 def drawn(
