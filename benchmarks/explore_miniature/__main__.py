@@ -114,7 +114,9 @@ def score_table(found: Mapping[str, Sequence[Cell]], draws: int) -> list[str]:
         other = np.mean(scores[name], axis=0)
         told = compare(best, other, seed=0)
         low, high = told.interval
-        versus = f"{100 * told.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] | {told.p:.4f}"
+        versus = (
+            f"{100 * told.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}] | {max(told.p, 1e-4):.4f}"
+        )
         lines.append(f"| {name} | {100 * other.mean():.1f} | {versus} |")
     return lines
 

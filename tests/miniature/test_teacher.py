@@ -187,7 +187,6 @@ def test_explored_rows_go_through_data_selection_and_the_chosen_are_of_the_right
 
     explored = [row.item.instruction for row in saved.found.rows]
     right = share([row.prompt for row in chosen.rows])
-    print(len(explored), share(explored), right, len(chosen.rows), len(pool.guarded.kept))
     assert len(explored) > 300
     assert share(explored) < 0.2
     assert right > 0.7

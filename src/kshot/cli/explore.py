@@ -32,7 +32,7 @@ def run(
     replies: asked.Form = "json", depth: asked.Depth = 2, breadth: asked.Breadth = "adaptive",
     order: asked.Order = "rounds", share: asked.Share = 0.2, name_overlap: asked.NameOverlap = 0.7,
     name_cosine: asked.NameCosine = 0.9, embedder: asked.Embedder = "hashing",
-    relevance: asked.Relevance = False, probe: asked.Probe = False, overlap: asked.Overlap = 0.7,
+    relevance: asked.Relevance = "upper", probe: asked.Probe = False, overlap: asked.Overlap = 0.7,
     scope: asked.Scope = "tree", second_pass: asked.SecondPass = False, without: asked.Without = None,
     lanes: asked.Lanes = 64, seed: asked.Seed = 0, simulated: asked.Simulated = False,
     dry_run: asked.DryRun = False, as_json: asked.AsJson = False,
@@ -65,7 +65,7 @@ def grow(
     replies: asked.Form = "json", depth: asked.Depth = 2, breadth: asked.Breadth = "adaptive",
     order: asked.Order = "rounds", share: asked.Share = 0.2, name_overlap: asked.NameOverlap = 0.7,
     name_cosine: asked.NameCosine = 0.9, embedder: asked.Embedder = "hashing",
-    relevance: asked.Relevance = False, probe: asked.Probe = False, seed: asked.Seed = 0,
+    relevance: asked.Relevance = "upper", probe: asked.Probe = False, seed: asked.Seed = 0,
     simulated: asked.Simulated = False, as_json: asked.AsJson = False,
 ) -> None:  # fmt: skip
     """Grow the tree alone; edit tree.json or tree.md before `fill` if you like."""

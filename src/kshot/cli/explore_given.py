@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 METHODS = ("adaptive", "fixed", "flat", "depth_zero", "self_instruct")
 PAPER = (8, 6)
+RELEVANCE: dict[str, Any] = {"upper": "upper", "all": True, "none": False}
 
 
 def tree_of(given: dict[str, Any]) -> DomainTree | None:
@@ -69,7 +70,7 @@ def job_of(given: dict[str, Any]) -> ExploreJob:
         share=given["share"],
         overlap=given["name_overlap"],
         cosine=given["name_cosine"],
-        relevance=given["relevance"],
+        relevance=RELEVANCE[one_of(given["relevance"], "--relevance", tuple(RELEVANCE))],
         probe=given["probe"],
         seed=given["seed"],
     )

@@ -72,7 +72,12 @@ Share = Annotated[float, typer.Option(help="Of the calls, the most that explorin
 NameOverlap = Annotated[float, typer.Option(help="ROUGE-L above which a name is refused.")]
 NameCosine = Annotated[float, typer.Option(help="Cosine above which a name is refused.")]
 Embedder = Annotated[str, typer.Option(help="Compares names: hashing, a folder or a hub id.")]
-Relevance = Annotated[bool, typer.Option("--relevance", help="Ask whether new tasks belong to their parent.")]
+Relevance = Annotated[
+    str,
+    typer.Option(
+        help="Ask whether new tasks belong to their parent: upper (those that will be split), all, none."
+    ),
+]
 Probe = Annotated[
     bool, typer.Option("--probe", help="Ask once without the known tasks, to estimate how many there are.")
 ]

@@ -121,15 +121,13 @@ def _summed(
     sums, nearest = np.zeros(count), np.zeros(count)
     tenths = np.zeros(10, dtype=np.int64)
     above = ties = ties_above = 0
-    exact = Fraction(str(threshold))
+    exact, places = Fraction(str(threshold)), np.array(rows, dtype=np.int64)
     for begin, end in _blocks(len(rows), count):
-        part = np.array(rows[begin:end], dtype=np.int64)
+        part = places[begin:end]
         start = int(part[0]) + 1 if is_whole else 0
-        columns = np.arange(start, count)
         common = _common([texts[row] for row in part], texts[start:])
-        scores = _f_measures(common, lengths[part], lengths[start:])
-        counts = columns > part[:, None] if is_whole else columns != part[:, None]
-        scores = np.where(counts, scores, 0.0)
+        counts = _counted(part, np.arange(start, count), is_whole)
+        scores = np.where(counts, _f_measures(common, lengths[part], lengths[start:]), 0.0)
         over = counts & (scores > threshold)
         total = lengths[part][:, None] + lengths[start:]
         tie = counts & (common > 0) & (2 * exact.denominator * common == exact.numerator * total)
@@ -140,13 +138,11 @@ def _summed(
         if is_whole:
             nearest[start:] = np.maximum(nearest[start:], scores.max(axis=0, initial=0.0))
             sums[start:] += scores.sum(axis=0)
-    pairs = int(tenths.sum())
-    places = np.array(rows, dtype=np.int64)
     return Distribution(
         texts=count,
         compared=len(rows),
-        pairs=pairs,
-        mean=float(sums[places].sum() / (2 * pairs if is_whole else pairs)) if pairs else 0.0,
+        pairs=int(tenths.sum()),
+        mean=float(sums[places].sum() / max(1, (2 if is_whole else 1) * tenths.sum())),
         tenths=_shares(tenths),
         threshold=threshold,
         above=int(above),
@@ -156,6 +152,12 @@ def _summed(
         nearest=_quantiles(nearest[places]),
         nearest_tenths=_shares(np.bincount(_tenth(nearest[places]), minlength=10)),
     )
+
+
+def _counted(rows: Lengths, columns: Lengths, is_whole: bool) -> NDArray[np.bool_]:
+    """Which pairs of a block count: no text with itself, and of a whole set each pair once."""
+    counted: NDArray[np.bool_] = columns > rows[:, None] if is_whole else columns != rows[:, None]
+    return counted
 
 
 def _coded(*groups: Sequence[Sequence[str]]) -> list[list[list[int]]]:
