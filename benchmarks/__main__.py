@@ -22,6 +22,10 @@ def main() -> None:
     _run("elastic")
     for name in ("panda_miniature", "panda_retrieval", "journal", "endpoint_faults"):
         _run(name)
+    for name in ("overlap", "explore_throughput", "explore_coverage"):  # the last takes hours; --quick minutes
+        _run(name)
+    with tempfile.TemporaryDirectory() as work:
+        _run("explore_miniature", "--work", work)
     if shutil.which("java"):
         _run("scienceworld")
     else:
