@@ -46,6 +46,7 @@ VERBS = (
     "explore show",
     "explore export",
     "explore evaluate",
+    "explore curated",
     "explore import",
     "explore judge",
     "explore vote",

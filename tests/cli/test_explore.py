@@ -118,6 +118,33 @@ def test_a_task_guides_and_guards(server, tmp_path):
     assert not any(row.prompt in sent for row in task.test)
 
 
+def test_no_later_step_forgets_what_guards(server, tmp_path):
+    place, guard = tmp_path / "x", tmp_path / "guard.jsonl"
+    done("grow", "the domain", *options(server)[:-2], "--out", str(place))
+    done("fill", str(place), "--lanes", "4")
+    rows = [json.loads(line) for line in (place / "pool" / "rows.jsonl").read_text().splitlines()]
+    copies = [json.dumps({"prompt": row["instruction"], "answer": ""}) for row in rows[:9]]
+    guard.write_text("\n".join(copies) + "\n")
+    done("fill", str(place), "--lanes", "4", "--guard", str(guard))
+    done("fill", str(place), "--lanes", "4")
+    done("export", str(place), "--out", str(tmp_path / "out"))
+    protected = {row["instruction"] for row in rows[:9]}
+    for file in (place / "pool" / "rows.jsonl", tmp_path / "out" / "rows.jsonl"):
+        kept = {json.loads(line)["instruction"] for line in file.read_text().splitlines()}
+        assert kept
+        assert not kept & protected
+    guard.unlink()
+    found = CliRunner().invoke(app, ["explore", "export", str(place), "--out", str(tmp_path / "out")])
+    assert "put it back" in str(found.exception)
+
+
+def test_a_folder_of_the_domains_name_goes_on(server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for calls in (4, 6):
+        told = done("run", "rewriting", *options(server, calls)[2:], "--out", "rewriting", "--json")
+        assert json.loads(told)["calls"] == calls
+
+
 NOWHERE = ("--llm", "http://127.0.0.1:9/v1", "--model", "x")
 CASES = [
     (("run", "wine", *NOWHERE, "--budget-calls", "5"), "--description"),

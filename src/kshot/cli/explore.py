@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from kshot.cli import explore_options as asked
-from kshot.cli.explore_given import folder_job_of, job_of, protected_given, tree_of
+from kshot.cli.explore_given import (
+    folder_job_of,
+    guards_given,
+    job_of,
+    language_of,
+    protected_given,
+    tree_of,
+)
 
 if TYPE_CHECKING:
     from kshot.pipeline.explore.product import Product
@@ -32,10 +39,12 @@ def run(
     replies: asked.Form = "json", depth: asked.Depth = 2, breadth: asked.Breadth = "adaptive",
     order: asked.Order = "rounds", share: asked.Share = 0.2, name_overlap: asked.NameOverlap = 0.7,
     name_cosine: asked.NameCosine = 0.9, embedder: asked.Embedder = "hashing",
-    relevance: asked.Relevance = "upper", probe: asked.Probe = False, overlap: asked.Overlap = 0.7,
-    scope: asked.Scope = "tree", second_pass: asked.SecondPass = False, without: asked.Without = None,
-    lanes: asked.Lanes = 64, seed: asked.Seed = 0, simulated: asked.Simulated = False,
-    dry_run: asked.DryRun = False, as_json: asked.AsJson = False,
+    relevance: asked.Relevance = "upper", probe: asked.Probe = False, cap: asked.Cap = 64,
+    least_yield: asked.LeastYield = 0.25, overlap: asked.Overlap = 0.7, scope: asked.Scope = "tree",
+    second_pass: asked.SecondPass = False, without: asked.Without = None, length: asked.Length = None,
+    least_kept: asked.LeastKept = 0.2, leaves_only: asked.LeavesOnly = False, lanes: asked.Lanes = 64,
+    seed: asked.Seed = 0, simulated: asked.Simulated = False, dry_run: asked.DryRun = False,
+    as_json: asked.AsJson = False,
 ) -> None:  # fmt: skip
     """Grow the tree, fill it, guard the rows, write pool, data card and report; goes on where it stopped."""
     from kshot.cli.progress import listener
@@ -65,8 +74,9 @@ def grow(
     replies: asked.Form = "json", depth: asked.Depth = 2, breadth: asked.Breadth = "adaptive",
     order: asked.Order = "rounds", share: asked.Share = 0.2, name_overlap: asked.NameOverlap = 0.7,
     name_cosine: asked.NameCosine = 0.9, embedder: asked.Embedder = "hashing",
-    relevance: asked.Relevance = "upper", probe: asked.Probe = False, seed: asked.Seed = 0,
-    simulated: asked.Simulated = False, as_json: asked.AsJson = False,
+    relevance: asked.Relevance = "upper", probe: asked.Probe = False, cap: asked.Cap = 64,
+    least_yield: asked.LeastYield = 0.25, seed: asked.Seed = 0, simulated: asked.Simulated = False,
+    as_json: asked.AsJson = False,
 ) -> None:  # fmt: skip
     """Grow the tree alone; edit tree.json or tree.md before `fill` if you like."""
     from kshot.cli.progress import listener
@@ -98,8 +108,9 @@ def fill(
     budget_calls: asked.BudgetCalls = None, budget_tokens: asked.BudgetTokens = None,
     budget_usd: asked.BudgetUsd = None, rows: asked.Rows = None, rows_per_task: asked.RowsTask = None,
     shots: asked.Shots = None, task: asked.Task = None, guard: asked.Guard = None,
-    replies: asked.Form = "json", overlap: asked.Overlap = 0.7, scope: asked.Scope = "tree",
-    second_pass: asked.SecondPass = False, without: asked.Without = None, lanes: asked.Lanes = 64,
+    replies: asked.FormAsBefore = None, overlap: asked.Overlap = 0.7, scope: asked.Scope = "tree",
+    second_pass: asked.SecondPass = False, without: asked.Without = None, length: asked.Length = None,
+    least_kept: asked.LeastKept = 0.2, leaves_only: asked.LeavesOnly = False, lanes: asked.Lanes = 64,
     as_json: asked.AsJson = False,
 ) -> None:  # fmt: skip
     """Fill the tree of a folder with rows; budgets count what growing used."""
@@ -173,6 +184,28 @@ def export(
     print(f"{made['rows']} rows in {made['file']}; the data card: {Path(made['folder']) / 'README.md'}")
     for note in made["notes"]:
         print(note)
+
+
+@app.command()
+def curated(
+    domain: asked.Domain, files: asked.Files, out: asked.Out, rows: asked.Rows = None,
+    description: asked.Description = None, shots: asked.Shots = None, task: asked.Task = None,
+    guard: asked.Guard = None, language: asked.Language = None, overlap: asked.Overlap = 0.7,
+    without: asked.Without = None, length: asked.Length = None, seed: asked.Seed = 0,
+    as_json: asked.AsJson = False,
+) -> None:  # fmt: skip
+    """The baseline that asks nobody: rows of files under the same rules and filters, all at the domain."""
+    from kshot.cli.explore_given import rules_of
+    from kshot.pipeline.explore.attach_rows import curate_files
+    from kshot.pipeline.explore.product import make_product
+
+    given = locals()
+    language, tree = language_of(given), tree_of(given)
+    protected = protected_given(given)
+    options = {"overlap": overlap, "rules": rules_of(given, language), "seed": seed}
+    settings = {"guards": list(guards_given(given))}
+    curate_files(out, tree, files, language=language, options=options, settings=settings)
+    _tell(make_product(out, protected=protected, rows=rows), stopped="", as_json=as_json)
 
 
 @app.command("import")

@@ -65,10 +65,18 @@ Method = Annotated[
 ]
 Language = Annotated[str | None, typer.Option(help="en or zh; default: by the domain's name.")]
 Form = Annotated[str, typer.Option("--replies", help="json, or blocks for models without structured output.")]
+FormAsBefore = Annotated[str | None, typer.Option("--replies", help="json or blocks; default: as before.")]
 Depth = Annotated[int, typer.Option(help="Levels below the domain.", min=0)]
 Breadth = Annotated[str, typer.Option(help="adaptive: until new names dry up; or children a level, as 8,6.")]
 Order = Annotated[str, typer.Option(help="rounds: branches side by side; depth_first: one after another.")]
 Share = Annotated[float, typer.Option(help="Of the calls, the most that exploring may use.")]
+Cap = Annotated[int, typer.Option(help="Most subtasks of a task with adaptive breadth.", min=1)]
+LeastYield = Annotated[
+    float,
+    typer.Option(
+        help="New names per name asked for; a task ends after two calls below it (adaptive breadth)."
+    ),
+]
 NameOverlap = Annotated[float, typer.Option(help="ROUGE-L above which a name is refused.")]
 NameCosine = Annotated[float, typer.Option(help="Cosine above which a name is refused.")]
 Embedder = Annotated[str, typer.Option(help="Compares names: hashing, a folder or a hub id.")]
@@ -89,6 +97,16 @@ SecondPass = Annotated[bool, typer.Option("--second-pass", help="Ask for each an
 Without = Annotated[
     list[str] | None, typer.Option("--without", metavar="RULE", help="Switch a row rule off; repeatable.")
 ]
+Length = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LEAST,MOST", help="Words of an instruction; default: 3,150. Chinese: characters; 4,300."
+    ),
+]
+LeastKept = Annotated[
+    float, typer.Option(help="Of its last 30 rows, the kept share below which a task is asked no more.")
+]
+LeavesOnly = Annotated[bool, typer.Option("--leaves-only", help="Tasks that have subtasks get no rows.")]
 Lanes = Annotated[int, typer.Option(help="Lines of requests side by side within a round of filling.", min=1)]
 Seed = Annotated[int, typer.Option(help="Of all draws.", min=0)]
 Simulated = Annotated[bool, typer.Option("--simulated", help="Mark everything: the LLM is a simulation.")]

@@ -54,15 +54,15 @@ def listener() -> Iterator[Listener]:
 
 def _explored(event: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """How exploring goes: replies tell that it lives, rounds how far it is."""
-    shown = {
+    shown: dict[str, Any] = {
         "description": f"{fields['stage']}: {fields['tasks']:,} tasks, {fields['rows']:,} rows, "
         f"{fields['calls']:,} calls",
         "spent": f"${fields['usd']:.2f}" if fields.get("usd") else "",
     }
     if event == "exploring":
         shown["description"] += f", {fields['replies']:,} replies"
-    if fields.get("of"):
-        shown["completed"] = min(1.0, fields["calls"] / fields["of"])
+    if "share" in fields:
+        shown["completed"] = fields["share"]
     return shown
 
 

@@ -121,6 +121,20 @@ def test_rows_of_a_removed_task_are_not_used_but_stay_on_disk(tmp_path):
     assert len((place / "rows.jsonl").read_bytes().splitlines()) == 2
 
 
+def test_a_task_that_comes_back_has_its_rows_and_their_counts(tmp_path):
+    place = filled(tmp_path / "out")
+    outline = place / "tree.md"
+    before = outline.read_text()
+    outline.write_text("# rewriting\n\n- 改写: 中文\n")
+    with ExploreFolder(place).open() as folder:
+        folder.commit(folder.load())
+    outline.write_text(before)
+    saved = loaded(place)
+    node = saved.found.tree.children(saved.found.tree.root.id)[0]
+    assert (node.name, len(saved.found.rows)) == ("paraphrase", 2)
+    assert (node.rows.kept, node.rows.delivered, node.rows.refused) == (2, 3, (("overlap", 1),))
+
+
 def test_two_edited_trees_are_refused(tmp_path):
     place = filled(tmp_path / "out")
     for name in ("tree.md", "tree.json"):
@@ -142,6 +156,28 @@ def test_a_tree_one_commit_behind_is_no_edit(tmp_path):
     saved = loaded(place)
     assert saved.notes == ()
     assert len(saved.found.tree) == 4
+
+
+def test_an_edit_is_taken_in_once_even_if_its_first_commit_is_cut_short(tmp_path, monkeypatch):
+    place = filled(tmp_path / "out")
+    outline = place / "tree.md"
+    outline.write_text(outline.read_text() + "- poems\n")
+    whole = module.write_atomically
+
+    def killed(path, content):
+        if path.name != "state.json":
+            raise KeyboardInterrupt
+        whole(path, content)
+
+    monkeypatch.setattr(module, "write_atomically", killed)
+    with ExploreFolder(place).open() as folder:
+        saved = folder.load()
+        saved.found.tree.add(saved.found.tree.root.id, "grown after the edit")
+        with pytest.raises(KeyboardInterrupt):
+            folder.commit(saved)
+    saved = loaded(place)
+    assert [node.name for node in saved.found.tree][-2:] == ["poems", "grown after the edit"]
+    assert saved.notes == ()
 
 
 def test_missing_tree_files_are_written_again(tmp_path):

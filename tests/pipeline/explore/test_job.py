@@ -6,14 +6,18 @@ from dataclasses import replace
 
 import pytest
 
+from kshot.data.taskfile.settings import EndpointSection
 from kshot.errors import InputError, ModelError
 from kshot.methods.explore.fill import FillOptions
 from kshot.methods.explore.grow import GrowOptions
 from kshot.methods.explore.records import Item
+from kshot.methods.explore.seams import Exploration
 from kshot.methods.explore.tree import DomainTree
 from kshot.models.fake import ScriptedModel
 from kshot.models.fake.ontology import Ontology, OntologyModel, OntologySpeaker, RecallModel
+from kshot.pipeline.explore import asked
 from kshot.pipeline.explore.asked import ExploreJob
+from kshot.pipeline.explore.folder import Saved
 from kshot.pipeline.explore.job import explore, fill_domain, grow_domain
 
 FILES = ("rows.jsonl", "refused.jsonl", "tree.json", "tree.md")
@@ -192,3 +196,38 @@ def test_a_model_that_cannot_answer_leaves_the_folder_whole(tmp_path):
 def test_limits_in_tokens(tmp_path):
     saved = explore(tmp_path / "out", planted(), replace(job(calls=None, tokens=20_000)))
     assert 10_000 < saved.found.spent.tokens < 22_000
+
+
+def test_a_listener_is_told_how_far_it_is_towards_what_ends_it_first(tmp_path):
+    told = []
+    explore(
+        tmp_path / "out", planted(), job(rows=60, calls=200), listener=lambda event, **more: told.append(more)
+    )
+    shares = [more["share"] for more in told if "share" in more]
+    assert shares == sorted(shares)
+    assert any(0 < share < 1 for share in shares)
+    assert shares[-1] == 1.0
+
+
+def test_tokens_that_earlier_processes_paid_are_no_longer_there(monkeypatch, tmp_path):
+    budgets = []
+
+    def noted(section, *, budget):
+        budgets.append(budget)
+        return world()
+
+    monkeypatch.setattr(asked, "open_endpoint", noted)
+    begun = Saved(Exploration(planted()))
+    step = {"step": "grow", "calls": 3, "prompt_tokens": 250, "completion_tokens": 150}
+    begun.paid = {"calls": 3, "usd": 0.25, "steps": [step]}
+    section = EndpointSection(base_url="http://127.0.0.1:9/v1", model="m", prompt_usd=1, completion_usd=2)
+    with asked.opened(job(llm=section, calls=10, tokens=1000, usd=1.0), begun):
+        pass
+    assert [(one.calls, one.tokens, one.usd) for one in budgets] == [(7, 600, 0.75)]
+
+
+def test_a_limit_in_money_needs_prices():
+    unpriced = EndpointSection(base_url="http://127.0.0.1:9/v1", model="m")
+    for llm in (unpriced, "some-folder", world()):
+        with pytest.raises(InputError, match="prices of an endpoint"):
+            job(llm=llm, usd=1.0)

@@ -12,11 +12,12 @@ import pytest
 from kshot.data.example import Example
 from kshot.data.formats import read_examples
 from kshot.errors import DataError, InputError
-from kshot.methods.explore.records import Item, Row, row_id
+from kshot.methods.explore.records import Item, Refusal, Row, row_id
 from kshot.methods.explore.seams import Progress
 from kshot.methods.explore.tree import DomainTree
 from kshot.pipeline.explore.attach_rows import attach_files, import_released
 from kshot.pipeline.explore.evaluation import Beside, evaluate_folder
+from kshot.pipeline.explore.facts import shown
 from kshot.pipeline.explore.folder import ExploreFolder
 from kshot.pipeline.explore.product import export_product, make_product
 
@@ -105,6 +106,24 @@ def test_exports_are_guarded_and_counted(tmp_path):
         export_product(tmp_path / "x", tmp_path / "out3", form="xml")
 
 
+@pytest.mark.parametrize("name", ["README.md", "alpaca.json", "dataset_info.json"])
+def test_an_export_writes_over_nothing_of_the_users(tmp_path, name):
+    begun(tmp_path / "x")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "other.txt").write_text("mine")
+    for count in (20, 10):  # the second one goes over the first
+        assert export_product(tmp_path / "x", out, form="alpaca", count=count)["rows"] == count
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / name).write_text("mine")
+    with pytest.raises(InputError, match="of no export"):
+        export_product(tmp_path / "x", mine, form="alpaca")
+    assert [file.read_text() for file in mine.iterdir()] == ["mine"]
+    with pytest.raises(InputError, match="the exploration lies here"):
+        export_product(tmp_path / "x", tmp_path / "x" / "pool", form="alpaca")
+
+
 def test_rows_that_a_person_rejected_stay_out(tmp_path):
     rows = begun(tmp_path / "x")
     votes = [(rows[0].id, "reject"), (rows[1].id, "reject"), (rows[1].id, "accept"), (rows[2].id, "accept")]
@@ -117,6 +136,43 @@ def test_rows_that_a_person_rejected_stay_out(tmp_path):
     (tmp_path / "x" / "reviews.jsonl").write_text("rubbish\n" + lines[0])
     with pytest.raises(DataError, match=r"reviews\.jsonl:1"):
         make_product(tmp_path / "x")
+
+
+def test_an_earlier_pool_goes_where_no_row_may_be_used_any_more(tmp_path):
+    rows = begun(tmp_path / "x")
+    assert make_product(tmp_path / "x").file.is_file()
+    every = tuple(Example(row.item.instruction, "") for row in rows)
+    made = make_product(tmp_path / "x", protected={"test": every})
+    assert (made.file, made.rows) == (None, 0)
+    assert list((tmp_path / "x" / "pool").iterdir()) == []
+
+
+def test_rows_that_cannot_be_exported_are_told_and_not_counted(tmp_path):
+    begun(tmp_path / "x")
+    with ExploreFolder(tmp_path / "x").open() as folder:
+        saved = folder.load()
+        item = Item("Mend it without an answer.")
+        bare = Row(row_id(saved.found.tree.root.id, item), saved.found.tree.root.id, item)
+        folder.commit(saved, Progress("fill", 2, (bare,)))
+    made = make_product(tmp_path / "x", rows=61)
+    assert made.rows == len(made.file.read_text().splitlines()) == 60
+    assert "left out: 1 rows, without an output" in made.notes
+    assert export_product(tmp_path / "x", tmp_path / "out", count=60)["rows"] == 60
+
+
+def test_what_is_shown_moves_no_cursor(tmp_path):
+    begun(tmp_path / "x")
+    evil = "\x1b]0;title\x07\x9b31m \u202e"
+    with ExploreFolder(tmp_path / "x").open() as folder:
+        saved = folder.load()
+        root = saved.found.tree.root.id
+        saved.found.tree.add(root, f"half \ud800 {evil}", origin="person")
+        refused = (Refusal("row", root, "overlap", f"Mend {evil}."), Refusal("name", root, "repeat", evil))
+        folder.commit(saved, Progress("fill", 2, (), refused))
+    told = shown(tmp_path / "x", refused=True) + shown(tmp_path / "x", refused=True, as_json=True)
+    told.encode()
+    assert "Mend" in told
+    assert not set(shown(tmp_path / "x", refused=True)) & set("\x1b\x07\x9b\u202e")
 
 
 def test_attached_rows_fill_gaps(tmp_path):

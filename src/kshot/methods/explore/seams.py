@@ -12,6 +12,7 @@ from kshot.methods.explore.tree import DomainTree
 from kshot.models.asking import Decoding, Question
 
 Language: TypeAlias = Literal["en", "zh"]
+Action: TypeAlias = Literal["look_ahead", "from_shots", "back_track", "probe"]
 SAMPLED = Decoding(max_new_tokens=2048, temperature=1.0)  # of every request that looks for something new
 NOTHING = Spent()
 JUDGED = Decoding(max_new_tokens=1024)  # of checks and second answers
@@ -33,6 +34,21 @@ class Place:
     children: tuple[str, ...] = ()
     siblings: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, tree: DomainTree, task: str) -> Place:
+        """Of the task with this id.
+
+        >>> tree = DomainTree.planted("rewriting", "Texts are changed.")
+        >>> Place.of(tree, tree.add(tree.root.id, "paraphrase", reason="Other words.").id).path
+        ('rewriting', 'paraphrase')
+        """
+        return cls(
+            tree.path(task),
+            tree[task].reason,
+            tuple(node.name for node in tree.children(task)),
+            tuple(node.name for node in tree.siblings(task)),
+        )
+
     @property
     def name(self) -> str:
         """The task's."""
@@ -47,9 +63,9 @@ class ExtendRequest:
         id: Of the request; see ``request_id``.
         place: The task.
         wanted: How many new names, 1 to 12.
-        action: ``look_ahead`` before the task has children, ``back_track`` after, ``probe`` where the
-            existing children are not shown.
-        examples: Of the parent (at the root its own), up to 2.
+        action: ``look_ahead`` before the task has children (``from_shots``: of a domain that shots began),
+            ``back_track`` after, ``probe`` where the existing children are not shown.
+        examples: Of the parent (at the root its own), up to 2; ``from_shots`` shows all.
         elsewhere: Nearest names in other parts of the tree.
         refused: Names that were refused under this task before.
         decoding: How the reply is drawn.
@@ -58,7 +74,7 @@ class ExtendRequest:
     id: str
     place: Place
     wanted: int
-    action: Literal["look_ahead", "back_track", "probe"] = "look_ahead"
+    action: Action = "look_ahead"
     examples: tuple[Item, ...] = ()
     elsewhere: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()

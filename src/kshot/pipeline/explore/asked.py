@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
 from kshot.data.taskfile.settings import EndpointSection
 from kshot.errors import InputError, ModelError
 from kshot.methods.explore.fill import FillOptions
+from kshot.methods.explore.formats.released import META
 from kshot.methods.explore.grow import GrowOptions
 from kshot.methods.explore.prompts import standard
 from kshot.methods.explore.records import Item
@@ -53,6 +54,8 @@ class ExploreJob:
         embedder: Compares names; ``hashing``, a folder or a hub id.
         seeds: Rows that Self-Instruct starts from; default: the examples of the tree's root.
         simulated: Whether the LLM is a simulation: everything written says so.
+        guards: What names rows to be kept out of the product: (``task``, ``shots`` or ``guard``; place). The
+            folder remembers them, so that no later step forgets the guard; none is read here.
     """
 
     llm: Llm
@@ -68,6 +71,7 @@ class ExploreJob:
     embedder: str = "hashing"
     seeds: tuple[Item, ...] = ()
     simulated: bool = False
+    guards: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.method not in RIVALS:
@@ -76,6 +80,11 @@ class ExploreJob:
             limit = getattr(self, name)
             if limit is not None and limit <= 0:
                 raise InputError(f"{name} is {limit}; expected more than 0")
+        if self.usd is not None and self.prices is None:
+            raise InputError(
+                f"a limit of {self.usd:g} USD needs the prices of an endpoint (--prompt-usd and "
+                "--completion-usd, per million tokens); give them, or limit calls or tokens"
+            )
         if self.rows is None and self.calls is None and self.tokens is None and self.usd is None:
             raise InputError(
                 "nothing says when to stop: give a budget in calls, tokens or USD, or a number of rows"
@@ -89,7 +98,15 @@ class ExploreJob:
     @property
     def limits(self) -> Limits:
         """What may be planned."""
-        return Limits(calls=self.calls, tokens=self.tokens)
+        return Limits(self.calls, self.tokens, self.usd, self.prices or (0.0, 0.0))
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        """USD per million tokens of prompts and of replies; None where the endpoint has none."""
+        if not isinstance(self.llm, EndpointSection):
+            return None
+        prompt, completion = self.llm.prompt_usd, self.llm.completion_usd
+        return None if prompt is None or completion is None else (prompt, completion)
 
     @property
     def llm_name(self) -> str:
@@ -141,7 +158,7 @@ def opened(job: ExploreJob, saved: Saved, *, listener: Listener = silent) -> Ite
     if isinstance(job.llm, EndpointSection):
         budget = Budget(
             calls=None if job.calls is None else max(0, job.calls - int(before["calls"])),
-            tokens=job.tokens,
+            tokens=None if job.tokens is None else max(0, job.tokens - _tokens(before)),
             usd=None if job.usd is None else max(0.0, job.usd - before["usd"]),
         )
         endpoint: Any = open_endpoint(job.llm, budget=budget)
@@ -164,6 +181,10 @@ def opened(job: ExploreJob, saved: Saved, *, listener: Listener = silent) -> Ite
         close = getattr(endpoint, "close", None)
         if close is not None and endpoint is not job.llm:
             close()
+
+
+def _tokens(paid: Mapping[str, Any]) -> int:
+    return sum(step.get("prompt_tokens", 0) + step.get("completion_tokens", 0) for step in paid["steps"])
 
 
 def paid_with(before: Mapping[str, Any], usage: Sequence[StepUsage]) -> dict[str, Any]:
@@ -234,11 +255,24 @@ class Watched:
         return tuple(usage()) if usage is not None else ()
 
 
-def is_tree_place(place: str | Path) -> bool:
-    """Whether a domain is named by a file or folder rather than in words.
+def guards_of(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """The guards that an exploration was given so far.
 
-    >>> is_tree_place("rewriting"), is_tree_place("tree.md")
-    (False, True)
+    >>> guards_of({"guards": [["task", "task.yaml"]]}), guards_of({})
+    ((('task', 'task.yaml'),), ())
+    """
+    return tuple((str(option), str(place)) for option, place in settings.get("guards", ()))
+
+
+def is_tree_place(place: str | Path) -> bool:
+    """Whether a domain is named by a file or a released folder rather than in words.
+
+    A folder that only has the domain's name, as ``--out`` may have, is no tree.
+
+    >>> is_tree_place("rewriting"), is_tree_place("tree.md"), is_tree_place("")
+    (False, True, False)
     """
     path = Path(place)
-    return path.suffix.lower() in (".json", ".md") or path.is_dir()
+    if path.suffix.lower() in (".json", ".md"):
+        return True
+    return path.is_dir() and ((path / META).is_file() or len(path.parts) > 1)

@@ -1,20 +1,26 @@
-"""``kshot explore attach | import``: rows that the user has, under the tasks of a tree."""
+"""``kshot explore attach | curated | import``: rows that the user has, under the tasks of a tree."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from kshot.errors import DataError
 from kshot.methods.explore.attach import Assigned, Attached, attach, commit, item_of_example
+from kshot.methods.explore.fill import FillOptions
 from kshot.methods.explore.formats import load_released
 from kshot.methods.explore.records import Counts
+from kshot.methods.explore.rivals import curated
 from kshot.methods.explore.seams import Language, Progress
+from kshot.methods.explore.tree import DomainTree
 from kshot.models.embed import load_embedder
 from kshot.pipeline.explore.folder import ExploreFolder
 from kshot.pipeline.open_pool import dataset_files, read_rows
+
+CURATED = "curated"
+NO_OPTIONS: Mapping[str, Any] = {}
 
 
 def attach_files(
@@ -53,6 +59,41 @@ def attach_files(
             "tasks": len(tree),
             "empty": sum(not node.rows.kept for node in tree),
         }
+
+
+def curate_files(
+    place: Path,
+    tree: DomainTree,
+    files: Sequence[Path],
+    *,
+    language: Language = "en",
+    options: Mapping[str, Any] = NO_OPTIONS,
+    settings: Mapping[str, Any] = NO_OPTIONS,
+) -> int:
+    """The curated baseline: rows of files at the root, by the rules and filters of filling; how many stay.
+
+    Args:
+        place: The folder, a new one.
+        tree: Its root is the domain; what is below gets nothing.
+        files: In the order in which rows are taken.
+        language: Of the rows.
+        options: Of ``FillOptions``, but for ``count``: all rows that pass are kept.
+        settings: Kept beside them in the folder.
+
+    Raises:
+        InputError: ``place`` holds something already.
+        DataError: A file cannot be read, or there are no rows.
+    """
+    items = [item_of_example(row) for row in read_rows(dataset_files(files))]
+    if not items:
+        raise DataError(f"{files[0]}: no rows" if files else "no files of rows are given")
+    filling = FillOptions(count=len(items), **options)
+    asked = {"model": "none", "method": CURATED, "seed": filling.seed, "language": language}
+    described = {"language": language, "simulated": False, "asked": asked, "fill": asdict(filling)}
+    with ExploreFolder(place).open(make=True) as folder:
+        saved = folder.begin(tree, described | dict(settings))
+        folder.commit(saved, curated(saved.found, items, filling, language=language))
+        return len(saved.found.rows)
 
 
 def import_released(released: Path, place: Path, *, language: Language = "en") -> dict[str, Any]:

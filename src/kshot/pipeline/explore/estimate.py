@@ -28,7 +28,7 @@ def estimated(job: ExploreJob, tree: DomainTree | None) -> dict[str, Any]:
     explored = job.grow.share
     wanted = None if job.rows is None else int(job.rows / a_kept_row / (1 - explored)) + 1
     affordable = [limit for limit in (job.calls, job.tokens and job.tokens // a_call) if limit]
-    price = _price(job)
+    price = job.prices
     if job.usd is not None and price is not None:
         affordable.append(int(job.usd / _usd(1, job, price)))
     calls = min([one for one in (wanted, *affordable) if one is not None], default=0)
@@ -46,13 +46,6 @@ def estimated(job: ExploreJob, tree: DomainTree | None) -> dict[str, Any]:
     if job.rows is not None and facts["rows kept, about"] < job.rows:
         facts["note"] = f"the budget will hardly give {job.rows} rows"
     return facts
-
-
-def _price(job: ExploreJob) -> tuple[float, float] | None:
-    if not isinstance(job.llm, EndpointSection):
-        return None
-    prompt, completion = job.llm.prompt_usd, job.llm.completion_usd
-    return None if prompt is None or completion is None else (prompt, completion)
 
 
 def _usd(calls: int, job: ExploreJob, price: tuple[float, float]) -> float:

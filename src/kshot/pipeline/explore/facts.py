@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kshot.measure.coverage import DatasetCoverage, YieldPoint, coverage_of, yield_curve
+from kshot.methods.explore.formats.text import json_text
+from kshot.methods.explore.grow import probes
 from kshot.pipeline.explore.folder import ExploreFolder, Saved
 from kshot.pipeline.explore.guard import GuardedRows
 from kshot.report.explore import (
@@ -22,6 +23,7 @@ from kshot.report.explore import (
     task_facts,
 )
 from kshot.report.panda.facts import UsageRow
+from kshot.report.terminal import printable
 
 if TYPE_CHECKING:
     from kshot.models.base import Embedder
@@ -58,7 +60,11 @@ def explore_facts(
         write_explore_report(place, explore_facts(place, saved, guarded))
     """
     found, asked = saved.found, saved.settings.get("asked", {})
-    tasks = task_facts(found.tree, found.rows)
+    tasks = task_facts(found.tree, found.rows, probed=probes(found))
+    growing = sum(node.names.calls for node in found.tree)
+    filling = sum(node.rows.calls for node in found.tree)
+    if saved.settings.get("fill", {}).get("second_pass"):  # no task counts these
+        filling = max(filling, found.spent.calls - growing)
     return ExploreFacts(
         domain=found.tree.root.name,
         description=found.tree.root.reason,
@@ -67,10 +73,10 @@ def explore_facts(
         simulated=bool(saved.settings.get("simulated")),
         row_count=len(found.rows),
         rows=shown_rows(tasks, found.rows),
-        grow_calls=sum(node.names.calls for node in found.tree),
-        fill_calls=sum(node.rows.calls for node in found.tree),
+        grow_calls=growing,
+        fill_calls=filling,
         budget_calls=asked.get("calls"),
-        share=saved.settings.get("grow", {}).get("share") if asked.get("method") == "adaptive" else None,
+        share=_share(saved),
         tokens=found.spent.tokens,
         stopped=saved.stopped,
         usd=saved.paid.get("usd") or None,
@@ -158,18 +164,27 @@ def shown(place: Path, *, refused: bool = False, as_json: bool = False) -> str:
         facts |= {"stopped": saved.stopped, "notes": list(saved.notes)}
         if refused:
             facts["refused"] = [one.to_json() for one in found.refused]
-        return json.dumps(facts, ensure_ascii=False, indent=2)
-    lines = [*saved.notes, outline_text(task_facts(found.tree, found.rows))]
+        return json_text(facts, indent=2)
+    lines = [*saved.notes, outline_text(task_facts(found.tree, found.rows, probed=probes(found)))]
     if refused:
         for rule in rule_facts(found.refused, found.tree, found.rows):
-            lines.append(f"{rule.kind}s refused: {rule.count}, {rule.rule}")
+            lines.append(printable(f"{rule.kind}s refused: {rule.count}, {rule.rule}"))
             lines += [
-                f"    {one.text[:100]}" + (f"   ~ {one.near[:60]}" if one.near else "")
+                f"    {printable(one.text[:100])}" + (f"   ~ {printable(one.near[:60])}" if one.near else "")
                 for one in rule.examples
             ]
     if saved.stopped:
         lines.append(f"stopped: {saved.stopped}")
     return "\n".join(lines)
+
+
+def _share(saved: Saved) -> float | None:
+    """Of the budget, what growing was held to; None where it was not."""
+    grown, asked = saved.settings.get("grow", {}), saved.settings.get("asked", {})
+    is_bound = grown.get("breadth") == "adaptive" and asked.get("method") in ("adaptive", "flat")
+    is_limited = any(asked.get(name) is not None for name in ("calls", "tokens", "usd"))
+    share: float | None = grown.get("share") if is_bound and is_limited else None
+    return share
 
 
 def _options(saved: Saved) -> tuple[tuple[str, str], ...]:

@@ -27,12 +27,13 @@ from typing import Any, Final, TypeVar, final
 
 from kshot.data.atomic import write_atomically
 from kshot.errors import DataError, InputError, RunError
-from kshot.methods.explore.formats import merged, outline_of
+from kshot.methods.explore.formats import outline_of
 from kshot.methods.explore.formats.text import json_text
 from kshot.methods.explore.records import Refusal, Row
 from kshot.methods.explore.seams import Exploration, Progress
 from kshot.methods.explore.spending import Spent
 from kshot.methods.explore.tree import DomainTree
+from kshot.pipeline.explore.edits import leave_unused, take_edit
 
 VERSION: Final = 1
 STATE, ROWS, REFUSED = "state.json", "rows.jsonl", "refused.jsonl"
@@ -241,17 +242,14 @@ class ExploreFolder:
             )
         notes = []
         if edited:
-            tree, gone = merged(saved.found.tree, DomainTree.load(self.path / edited[0]))
-            saved.found.tree = tree
+            digest = _digest((self.path / edited[0]).read_bytes())
+            gone = take_edit(saved.found, DomainTree.load(self.path / edited[0]))
+            self._trees[edited[0]].append(digest)  # a process that dies in `commit` must not take it in twice
             notes.append(
-                f"{edited[0]} was edited: the tree now has {len(tree)} tasks, {len(gone)} were removed"
+                f"{edited[0]} was edited: the tree now has {len(saved.found.tree)} tasks, {gone} were removed"
             )
-        left = [row for row in saved.found.rows if row.node in saved.found.tree]
-        if len(left) < len(saved.found.rows):
-            notes.append(
-                f"{len(saved.found.rows) - len(left)} rows of removed tasks stand in {ROWS} and are not used"
-            )
-            saved.found.rows = left
+        if unused := leave_unused(saved.found):
+            notes.append(f"{unused} rows of removed tasks stand in {ROWS} and are not used")
         saved.notes = tuple(notes)
 
     def _is_edited(self, name: str) -> bool:

@@ -14,7 +14,7 @@ from kshot.methods.explore.rivals import RIVALS, Plan
 from kshot.methods.explore.seams import Progress
 from kshot.methods.explore.tree import DomainTree
 from kshot.models.base import Embedder
-from kshot.pipeline.explore.asked import STAGES, ExploreJob, Watched, opened
+from kshot.pipeline.explore.asked import STAGES, ExploreJob, Watched, guards_of, opened
 from kshot.pipeline.explore.folder import ExploreFolder, Saved
 from kshot.runs import Listener, silent
 
@@ -72,6 +72,10 @@ def fill_domain(place: Path, job: ExploreJob, *, listener: Listener = silent) ->
     Raises:
         KshotError: As ``explore``.
     """
+    if job.method not in GROWN:
+        raise InputError(
+            f"{place}: method {job.method!r} has no tree to fill; `kshot explore run` goes on with it"
+        )
     with ExploreFolder(place).open() as folder:
         saved = _begun(folder, None, job, stages=("fill",))
         with opened(job, saved, listener=listener) as model:
@@ -159,13 +163,23 @@ class _Work:
 
     def _watch(self, stage: str) -> None:
         found = self.saved.found
-        facts = {
+        facts: dict[str, Any] = {
             "stage": stage,
             "tasks": len(found.tree),
             "rows": len(found.rows),
             "calls": found.spent.calls,
         }
-        self.model.facts = facts | {"of": self.job.calls, "usd": self.saved.paid["usd"]}
+        facts |= {"of": self.job.calls, "usd": self.saved.paid["usd"], "share": self._share()}
+        self.model.facts = facts
+
+    def _share(self) -> float:
+        """How far it is towards what ends it first, 0 to 1: calls, tokens, money or rows."""
+        found, job = self.saved.found, self.job
+        spent, limits = found.spent, job.limits
+        far = [(spent.calls, job.calls), (spent.tokens, job.tokens), (len(found.rows), job.rows)]
+        shares = [done / of for done, of in far if of]
+        shares += [limits.cost(spent) / job.usd] if job.usd else []
+        return round(min(1.0, max(shares, default=0.0)), 4)
 
 
 def _begun(
@@ -180,10 +194,18 @@ def _begun(
                 f"{folder.path}: explores {saved.found.tree.root.name!r}, not {tree.root.name!r}; "
                 "choose another --out"
             )
-        return saved
+        return _guarded(saved, job)
     if tree is None:
         raise InputError(f"{folder.path}: no exploration here; `kshot explore run` or `grow` begins one")
-    return folder.begin(tree, {"language": job.language, "simulated": job.simulated})
+    settings = {"language": job.language, "simulated": job.simulated, "guards": list(job.guards)}
+    return folder.begin(tree, settings)
+
+
+def _guarded(saved: Saved, job: ExploreJob) -> Saved:
+    """With this job's guards beside those of earlier ones."""
+    known = guards_of(saved.settings)
+    saved.settings["guards"] = list(dict.fromkeys((*known, *job.guards)))
+    return saved
 
 
 def _embedder(job: ExploreJob) -> Embedder:
@@ -194,9 +216,11 @@ def _embedder(job: ExploreJob) -> Embedder:
 
 def _plain(job: ExploreJob) -> Mapping[str, Any]:
     base_url = getattr(job.llm, "base_url", "")
-    return {
+    priced = {name: getattr(job.llm, name, None) for name in ("prompt_usd", "completion_usd", "api_key_env")}
+    return priced | {
         "model": job.llm_name,
         "base_url": str(base_url),
+        "replies": job.form,
         "method": job.method,
         "language": job.language,
         "rows": job.rows,

@@ -12,8 +12,9 @@ from kshot.data.example import Example
 from kshot.errors import InputError
 from kshot.methods.explore.records import Row
 from kshot.methods.explore.sampling import draw
+from kshot.methods.explore.tree import DomainTree
 from kshot.models.base import Embedder
-from kshot.pipeline.explore.export import Card, export_rows
+from kshot.pipeline.explore.export import FILES, Card, check_export_place, export_rows, fault
 from kshot.pipeline.explore.facts import explore_facts
 from kshot.pipeline.explore.folder import ExploreFolder, Saved
 from kshot.pipeline.explore.guard import NO_ROWS, GuardedRows, guard_rows
@@ -23,6 +24,7 @@ from kshot.report.terminal import printable
 from kshot.runs import Listener, silent, write_json
 
 POOL = "pool"
+POOL_FILES = ("rows.jsonl", "README.md", "dataset_info.json", "axolotl.yaml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +107,14 @@ def make_product(
         listener("note", text=f"guarding {len(saved.found.rows):,} rows")
         guarded = guard_rows(saved.found.rows, protected, embedder=embedder)
         notes = list(saved.notes)
-        usable = accepted(place, guarded.rows, notes)
+        usable = accepted(place, saved.found.tree, guarded.rows, notes)
         chosen = drawn(saved, usable, rows, seed=_seed(saved), notes=notes)
         file = None
         if chosen:
             card = card_of(saved, guarded)
             file = export_rows(place / POOL, saved.found.tree, chosen, form="jsonl", card=card).rows
+        else:
+            remove_pool(place)
         write_json(place / "contamination.json", {"counts": guarded.counts, "found": list(guarded.found)})
         report = write_explore_report(place, explore_facts(place, saved, guarded)).html
         found = saved.found
@@ -142,21 +146,19 @@ def export_product(
     """Rows of an exploration for another tool, guarded; what was found near protected rows stays out.
 
     Raises:
-        InputError: There is no exploration, no such form, or ``out`` is the exploration itself.
+        InputError: There is no exploration, no such form, or ``out`` holds files that are no export's.
         DataError: There are fewer rows than asked for.
     """
-    if out.resolve() == place.resolve():
-        raise InputError(f"{out}: the exploration lies here; give --out another folder")
+    check_export_place(out, exploration=place, file=dict(FILES).get(form, ""))
     with ExploreFolder(place).open() as folder:
         saved = folder.load()
         guarded = guard_rows(saved.found.rows, protected)
         notes = list(saved.notes)
-        rows = accepted(place, guarded.rows, notes)
+        rows = accepted(place, saved.found.tree, guarded.rows, notes)
         if count is not None:
             kept = draw(saved.found.tree, rows, count=count, seed=_seed(saved)).kept
             rows = tuple(rows[at] for at in kept)
         made = export_rows(out, saved.found.tree, rows, form=form, card=card_of(saved, guarded, licence))
-    notes += [f"left out: {number} rows, {reason}" for reason, number in made.left_out.items()]
     if not guarded.protected:
         notes.append("nothing was given to guard against; give --task or --guard where there are test rows")
     return {
@@ -169,12 +171,23 @@ def export_product(
     }
 
 
-def accepted(place: Path, rows: Sequence[Row], notes: list[str]) -> tuple[Row, ...]:
-    """The rows without those that a person rejected, with a note of how many those were."""
+def remove_pool(place: Path) -> None:
+    """Removes an earlier product: none of its rows may be used any more.
+
+    >>> remove_pool(Path("nowhere"))
+    """
+    for name in POOL_FILES:
+        (place / POOL / name).unlink(missing_ok=True)
+
+
+def accepted(place: Path, tree: DomainTree, rows: Sequence[Row], notes: list[str]) -> tuple[Row, ...]:
+    """The rows that nobody rejected and that can be exported; notes tell how many others there are."""
     kept, rejected = without_rejected(place, rows)
     if rejected:
         notes.append(f"left out: {rejected} rows, rejected in {REVIEWS}")
-    return kept
+    faults = [fault(row, tree) for row in kept]
+    notes += [f"left out: {count} rows, {why}" for why, count in Counter(filter(None, faults)).most_common()]
+    return tuple(row for row, wrong in zip(kept, faults, strict=True) if not wrong)
 
 
 def drawn(

@@ -22,6 +22,8 @@ class TaskFacts:
         rows: Kept, the ``attached`` ones of the user among them.
         rows_asked: Rows asked for, as ``rows_delivered``; ``row_calls`` requests.
         refused_names: Children that did not stay, by rule; ``refused_rows`` likewise.
+        estimate: Of the number of all children, by a blind probe; None where there was none.
+        estimate_common: Children that the probe met again; below 3 the estimate says little.
     """
 
     id: str
@@ -43,11 +45,15 @@ class TaskFacts:
     row_calls: int = 0
     refused_names: dict[str, int] | None = None
     refused_rows: dict[str, int] | None = None
+    estimate: float | None = None
+    estimate_common: int = 0
 
     @property
     def rows_yield(self) -> float | None:
-        """Kept of the rows that came; None where none came."""
-        return (self.rows - self.attached) / self.rows_delivered if self.rows_delivered else None
+        """Kept of the rows that came; None where none were asked for, or none came."""
+        if not self.row_calls or not self.rows_delivered:
+            return None
+        return (self.rows - self.attached) / self.rows_delivered
 
     @property
     def names_yield(self) -> float | None:
@@ -139,7 +145,7 @@ class ExploreFacts:
         row_count: All kept rows; ``rows`` are a sample of them, by task in preorder.
         grow_calls: Requests for tasks, relevance and probes; ``fill_calls`` for rows and second answers.
         budget_calls: The limit; None without one.
-        share: The share of the calls that exploring may use; None where nothing bounds it.
+        share: Of the budget, what exploring may use at most; None where nothing bounds it.
         stopped: Why it ended early; empty where it did not.
         usd: What was paid; None where prices are not known.
         refusals: By rule, most frequent first.

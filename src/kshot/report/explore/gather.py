@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from kshot.report.explore.facts import RuleFacts, ShownRefusal, ShownRow, TaskFacts
 
 if TYPE_CHECKING:
+    from kshot.methods.explore.grow import ProbeResult
     from kshot.methods.explore.records import Refusal, Row, TaskNode
     from kshot.methods.explore.tree import DomainTree
 
 _T = TypeVar("_T")
 
 
-def task_facts(tree: Iterable[TaskNode], rows: Iterable[Row] = ()) -> tuple[TaskFacts, ...]:
+def task_facts(
+    tree: Iterable[TaskNode], rows: Iterable[Row] = (), *, probed: Iterable[ProbeResult] = ()
+) -> tuple[TaskFacts, ...]:
     """The tasks of a tree in preorder; ``rows`` tell how many are there, and how many were attached.
+
+    ``probed`` are the results of blind probes.
 
     >>> from kshot.methods.explore.tree import DomainTree
     >>> [one.name for one in task_facts(DomainTree.planted("rewriting"))]
@@ -27,10 +32,11 @@ def task_facts(tree: Iterable[TaskNode], rows: Iterable[Row] = ()) -> tuple[Task
     for row in rows:
         kept[row.node] += 1
         attached[row.node] += row.origin == "attached"
-    return tuple(_task(node, kept[node.id], attached[node.id]) for node in tree)
+    probes = {one.node: one for one in probed}
+    return tuple(_task(node, kept[node.id], attached[node.id], probes.get(node.id)) for node in tree)
 
 
-def _task(node: TaskNode, kept: int, attached: int) -> TaskFacts:
+def _task(node: TaskNode, kept: int, attached: int, probe: ProbeResult | None) -> TaskFacts:
     return TaskFacts(
         id=node.id, name=node.name, parent=node.parent, depth=node.depth, reason=node.reason,
         origin=node.origin, closed=node.closed, full=node.full,
@@ -38,6 +44,8 @@ def _task(node: TaskNode, kept: int, attached: int) -> TaskFacts:
         name_calls=node.names.calls, refused_names=dict(node.names.refused) or None,
         rows=kept, attached=attached, rows_asked=node.rows.asked, rows_delivered=node.rows.delivered,
         row_calls=node.rows.calls, refused_rows=dict(node.rows.refused) or None,
+        estimate=None if probe is None else probe.estimate,
+        estimate_common=0 if probe is None else probe.common,
     )  # fmt: skip
 
 

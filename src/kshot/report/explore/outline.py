@@ -9,6 +9,8 @@ from kshot.report.explore.facts import TaskFacts
 from kshot.report.knowledge.visible import visible
 from kshot.report.wording import Scale, count
 
+TELLING = 3  # subtasks that a blind probe met again, below which its estimate says little
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -41,7 +43,7 @@ def outline(tasks: Sequence[TaskFacts]) -> Iterator[Entry]:
     """
     rows, sizes = {task.id: task.rows for task in tasks}, {task.id: 0 for task in tasks}
     kept = {task.id: task.rows - task.attached for task in tasks}
-    came = {task.id: task.rows_delivered for task in tasks}
+    came = {task.id: task.rows_delivered if task.row_calls else 0 for task in tasks}
     children: dict[str, list[TaskFacts]] = {task.id: [] for task in tasks}
     for task in reversed(tasks):  # below a parent everything is summed before the parent is
         if task.parent is not None:
@@ -109,6 +111,9 @@ def told(entry: Entry) -> list[str]:
     for number, what in ((task.refused_names, "names refused"), (task.refused_rows, "refused")):
         if number:
             found.append(f"{count(sum(number.values()))} {what} ({rules(number)})")
+    if task.estimate is not None:
+        doubt = "" if task.estimate_common >= TELLING else ", a guess: few were met again"
+        found.append(f"about {task.estimate:.0f} subtasks in all by a blind probe{doubt}")
     if task.closed:
         found.append(f"closed: {visible(task.closed)}")
     if task.full:

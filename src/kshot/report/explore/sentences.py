@@ -40,14 +40,29 @@ def because(facts: ExploreFacts) -> list[str]:
         )
     calls = facts.grow_calls + facts.fill_calls
     if calls:
-        planned = "" if facts.share is None else f" (at most {Scale().score(facts.share)} were planned)"
         share = Scale().score(facts.grow_calls / calls)
-        found.append(f"Exploring took {share} of the calls{planned}, filling the rest.")
+        found.append(f"Exploring took {share} of the calls that were made, filling the rest.{planned(facts)}")
     if facts.stopped:
         found.append(f"It ended early: {facts.stopped}.")
     if facts.contamination is not None:
         found.append(contamination_sentence(facts.contamination))
     return found
+
+
+def planned(facts: ExploreFacts) -> str:
+    """How much of the budget exploring might use at most, after a blank; empty where nothing bounds it.
+
+    >>> planned(ExploreFacts(domain="rewriting", share=0.2, budget_calls=300))
+    ' Of the budget of 300 calls at most 20.0 % was planned for exploring.'
+    """
+    if facts.share is None:
+        return ""
+    of = "" if facts.budget_calls is None else f" of {_calls(facts.budget_calls)}"
+    return f" Of the budget{of} at most {Scale().score(facts.share)} was planned for exploring."
+
+
+def _calls(number: int) -> str:
+    return f"{number:,} call" + ("" if number == 1 else "s")
 
 
 def contamination_sentence(guard: ContaminationFacts | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kshot.measure.coverage import DatasetCoverage, TreeCoverage
 from kshot.measure.overlap import QUANTILES
 from kshot.report.explore.facts import ContaminationFacts, ExploreFacts
-from kshot.report.explore.sentences import contamination_sentence
+from kshot.report.explore.sentences import contamination_sentence, planned
 from kshot.report.panda.facts import UsageRow
 from kshot.report.panda.tables import PandaTable
 from kshot.report.wording import ABSENT, Scale, count, money
@@ -49,8 +49,7 @@ def budget_table(facts: ExploreFacts) -> PandaTable:
          _per(rows, facts.fill_calls)),
     ]  # fmt: skip
     lead = "What finds tasks, and what fills them. A request that was asked again counts twice."
-    if facts.share is not None:
-        lead += f" Exploring was allowed {_SHARE.score(facts.share)} of the calls."
+    lead += planned(facts)
     header = ("for", "calls", "share", "kept", "kept a call")
     return PandaTable("budget", "Exploring and filling", lead, header, lines)
 

@@ -4,7 +4,7 @@ from kshot.methods.explore.fill.commit import Arrived, Judged, Sifted, commit, s
 from kshot.methods.explore.fill.draws import decoding_of, drawn_number, picked
 from kshot.methods.explore.fill.filling import drawn_examples, fill
 from kshot.methods.explore.fill.options import FillOptions
-from kshot.methods.explore.fill.rounds import Job, filled, place_of
+from kshot.methods.explore.fill.rounds import Job, filled
 from kshot.methods.explore.fill.sieve import Repeat, Sieve
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "fill",
     "filled",
     "picked",
-    "place_of",
     "sifted",
     "why_full",
 ]

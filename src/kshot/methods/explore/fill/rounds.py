@@ -25,7 +25,7 @@ from kshot.models.base import LanguageModel
 from kshot.models.lanes import run_lanes
 
 KIND: Final = "fill"
-LIMIT: Final = "the limit on calls or tokens is reached"
+LIMIT: Final = "the limit on calls, tokens or money is reached"
 MUTE: Final = "two rounds without a usable reply"
 _MUTE_ROUNDS: Final = 2
 _FIRST_PROMPT: Final = 800  # tokens that a prompt is taken to have before any was seen
@@ -142,7 +142,7 @@ class _Work:
         options = self.job.options
         shares = allotted(tasks, requests, batch=options.batch)
         plans = lane_plans(tasks, shares, lane_calls=options.lane_calls)
-        places = {plan.task.node.id: place_of(self.found.tree, plan.task.node) for plan in plans}
+        places = {plan.task.node.id: Place.of(self.found.tree, plan.task.node.id) for plan in plans}
         arrived: list[list[Arrived]] = [[] for _ in plans]
         asking = Asking(
             lambda plan, ordinal, wanted, own: self._request(plan, ordinal, wanted, own, places=places),
@@ -216,21 +216,6 @@ class _Work:
         for reply in result.arrived:
             if reply.rows:
                 self._named[reply.node] = max(self._named.get(reply.node, 0), reply.ordinal + 1)
-
-
-def place_of(tree: DomainTree, node: TaskNode) -> Place:
-    """Where a task stands.
-
-    >>> tree = DomainTree.planted("rewriting", "Texts are changed.")
-    >>> place_of(tree, tree.root).path
-    ('rewriting',)
-    """
-    return Place(
-        tree.path(node.id),
-        node.reason,
-        tuple(child.name for child in tree.children(node.id)),
-        tuple(sibling.name for sibling in tree.siblings(node.id)),
-    )
 
 
 def _mark_reached(tree: DomainTree, options: FillOptions) -> None:

@@ -89,7 +89,7 @@ def _child(found: Exploration, outcome: Outcome, named: Named) -> TaskNode:
         outcome.ask.node,
         " ".join(named.name.split()),
         reason=named.reason,
-        origin="look_ahead" if outcome.request.action == "look_ahead" else "back_track",
+        origin="look_ahead" if outcome.request.action in ("look_ahead", "from_shots") else "back_track",
         examples=named.examples,
         requests=(outcome.request.id,),
     )

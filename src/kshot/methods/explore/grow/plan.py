@@ -157,14 +157,14 @@ def wants_probe(node: TaskNode, options: GrowOptions) -> bool:
 def calls_left(found: Exploration, options: GrowOptions, limits: Limits) -> tuple[int | None, str]:
     """Calls that growing may still use, None without a limit; and which limit is the narrower one.
 
-    Tokens are planned by the mean of the calls so far, so they may be exceeded by what the last replies are
-    longer; the endpoint's own limit is a hard one.
+    Tokens and money are planned by the mean of the calls so far, so they may be exceeded by what the last
+    replies are longer; the endpoint's own limit is a hard one.
     """
     mean = _tokens_a_call(found.spent)
-    whole = limits.left(found.spent, tokens_a_call=mean)
+    whole = limits.left(found.spent, tokens_a_call=mean, like=found.spent)
     if not options.is_adaptive or whole is None:
         return whole, BUDGET
-    part = _share(limits, options.share).left(growing_spent(found), tokens_a_call=mean)
+    part = _share(limits, options.share).left(growing_spent(found), tokens_a_call=mean, like=found.spent)
     return (whole, BUDGET) if part is None or whole < part else (part, SHARE)
 
 
@@ -173,7 +173,7 @@ def room_left(found: Exploration, options: GrowOptions, limits: Limits) -> int |
     if not options.is_adaptive or not options.calls_a_task or options.share == 1:
         return None
     mean = _tokens_a_call(found.spent)
-    whole = limits.left(Spent(), tokens_a_call=mean)
+    whole = limits.left(Spent(), tokens_a_call=mean, like=found.spent)
     if whole is None:
         return None
     share = _share(Limits(calls=whole), options.share).calls or 0
@@ -190,10 +190,10 @@ def growing_spent(found: Exploration) -> Spent:
 
 
 def _share(limits: Limits, share: float) -> Limits:
-    """At least one call, where there is any."""
+    """At least one call, where calls are limited and there is any."""
     calls = None if limits.calls is None else min(limits.calls, max(1, floor(limits.calls * share + 1e-9)))
     tokens = None if limits.tokens is None else floor(limits.tokens * share + 1e-9)
-    return Limits(calls, tokens)
+    return Limits(calls, tokens, None if limits.usd is None else limits.usd * share, limits.prices)
 
 
 def _tokens_a_call(spent: Spent) -> float:

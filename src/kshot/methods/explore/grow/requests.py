@@ -12,8 +12,8 @@ from kshot.methods.explore.grow.names import NameVectors
 from kshot.methods.explore.grow.nearest import Elsewhere, refused_names
 from kshot.methods.explore.grow.options import GrowOptions
 from kshot.methods.explore.grow.plan import Ask
-from kshot.methods.explore.records import Item, request_id
-from kshot.methods.explore.seams import SAMPLED, Exploration, ExtendRequest, Place
+from kshot.methods.explore.records import Item, TaskNode, request_id
+from kshot.methods.explore.seams import SAMPLED, Action, Exploration, ExtendRequest, Place
 from kshot.methods.explore.tree import DomainTree
 from kshot.models.asking import Decoding
 
@@ -32,14 +32,16 @@ def requests_of(
         node = found.tree[ask.node]
         name = request_id(ask.kind, node.id, node.names.calls)
         is_probe = ask.kind == "probe"
-        place = place_of(found.tree, node.id)
+        action = _action(node, is_probe=is_probe)
+        drawn = drawn_examples(found.tree, node.id, name, options)
+        place = Place.of(found.tree, node.id)
         made.append(
             ExtendRequest(
                 name,
                 replace(place, children=()) if is_probe else place,
                 ask.wanted,
-                "probe" if is_probe else ("back_track" if node.children else "look_ahead"),
-                examples=drawn_examples(found.tree, node.id, name, options),
+                action,
+                examples=node.examples if action == "from_shots" else drawn,
                 elsewhere=elsewhere.names(node.id, most=options.elsewhere),
                 refused=() if is_probe else refused_names(refused[node.id], most=options.refused),
                 decoding=decoding_of(name, seed=options.seed, sample=node.names.calls),
@@ -48,19 +50,12 @@ def requests_of(
     return made
 
 
-def place_of(tree: DomainTree, task: str) -> Place:
-    """Where a task stands, as requests show it.
-
-    >>> tree = DomainTree.planted("rewriting", "Texts are changed.")
-    >>> place_of(tree, tree.add(tree.root.id, "paraphrase", reason="Other words.").id).path
-    ('rewriting', 'paraphrase')
-    """
-    return Place(
-        tree.path(task),
-        tree[task].reason,
-        tuple(node.name for node in tree.children(task)),
-        tuple(node.name for node in tree.siblings(task)),
-    )
+def _action(node: TaskNode, *, is_probe: bool) -> Action:
+    if is_probe:
+        return "probe"
+    if node.children:
+        return "back_track"
+    return "from_shots" if node.origin == "shots" else "look_ahead"
 
 
 def drawn_examples(tree: DomainTree, task: str, request: str, options: GrowOptions) -> tuple[Item, ...]:

@@ -10,8 +10,15 @@ from kshot.methods.explore.grow.commit import Outcome, committed
 from kshot.methods.explore.grow.names import NameFilter, NameVectors
 from kshot.methods.explore.grow.options import GrowOptions
 from kshot.methods.explore.grow.plan import BUDGET, Ask, Plan, planned
-from kshot.methods.explore.grow.requests import decoding_of, place_of, requests_of
-from kshot.methods.explore.seams import Exploration, ExplorePrompts, ExtendRequest, NamesReply, Progress
+from kshot.methods.explore.grow.requests import decoding_of, requests_of
+from kshot.methods.explore.seams import (
+    Exploration,
+    ExplorePrompts,
+    ExtendRequest,
+    NamesReply,
+    Place,
+    Progress,
+)
 from kshot.methods.explore.spending import Limits, Spent
 from kshot.models.asking import Question
 from kshot.models.base import Embedder, LanguageModel, Reply
@@ -115,7 +122,7 @@ class _Asking:
         ]
         if not fresh:
             return (), Spent()
-        place = place_of(self._found.tree, ask.node)
+        place = Place.of(self._found.tree, ask.node)
         question = self._prompts.relevance(place, tuple(names.named[at] for at in fresh))
         seed = decoding_of(f"relevance:{request.id}", seed=self._options.seed, sample=0).seed
         question = replace(question, decoding=replace(question.decoding, seed=seed))

@@ -69,6 +69,9 @@ CHINESE = Wording(
     wanted_rows="数量：{} 条",
     extend={
         "look_ahead": f"{_EXTEND}目前还没有的子任务。",
+        "from_shots": (
+            f"{_EXTEND}目前还没有的子任务。下面的样例是实际需要的内容：请先写出这些样例所属的子任务，再写其他子任务。"
+        ),
         "back_track": (
             f"{_EXTEND}目前还没有的子任务。它已经有 {{}} 个子任务，但从整理的情况看，"
             "可能还有遗漏，请找出缺少的部分。"

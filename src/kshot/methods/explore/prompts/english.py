@@ -70,6 +70,10 @@ ENGLISH = Wording(
     wanted_rows="Wanted: {} rows",
     extend={
         "look_ahead": f"{_EXTEND} that are not there yet.",
+        "from_shots": (
+            f"{_EXTEND} that are not there yet. The examples are what somebody needs: first name the "
+            "subtasks that they belong to, then the others."
+        ),
         "back_track": (
             f"{_EXTEND} that are not there yet. It has {{}} already, and work on them has shown that there "
             "may be more beside them: look for what is missing."

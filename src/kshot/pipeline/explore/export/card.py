@@ -125,17 +125,22 @@ def _front(tree: DomainTree, count: int, card: Card, *, file: str) -> str:
 def _what(tree: DomainTree, card: Card, *, own: int, attached: int) -> str:
     writer = f"the model {marked(card.model)}"
     made = f"made by kshot {kshot.__version__} (seed {card.seed})"
-    found = [f"{own + attached:,} rows under {len(tree):,} tasks, {made}."]
+    tasks = "1 task" if len(tree) == 1 else f"{len(tree):,} tasks"
+    found = [f"{own + attached:,} rows under {tasks}, {made}."]
     if card.simulated:
         found.append("**Simulated: a script answered in place of a language model. Not for training.**")
         writer = f"the script {marked(card.model)}"
-    found.append(
-        f"**{_counted(own)} synthetic:** instruction, input and output were written by {writer} and checked "
-        "by rules, not by people. They may be wrong, repeat what the model has read, or carry its biases."
-    )
+    if own:
+        found.append(
+            f"**{_counted(own)} synthetic:** instruction, input and output were written by {writer} and "
+            "checked by rules, not by people. They may be wrong, repeat what the model has read, or carry "
+            "its biases."
+        )
     if attached:
         terms = f" (licence: {marked(card.attached_licence)})" if card.attached_licence else ""
         found.append(f"**{_counted(attached)} attached:** the user had them before{terms}; `origin` tells.")
+    if not own:
+        return "\n\n".join(found)
     licence = f"Licence of the synthetic rows: {marked(card.licence)}." if card.licence else (
         "The licence of the synthetic rows is not known: see the model's terms before you pass them on."
     )  # fmt: skip
