@@ -189,12 +189,21 @@ def test_missing_tree_files_are_written_again(tmp_path):
     assert (place / "tree.md").is_file()
 
 
+def swapped(file, before, after):
+    text = file.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after, 1))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda place: (place / "state.json").write_bytes(b"{"), "was damaged"),
         (lambda place: (place / "state.json").write_text("[]"), "not written by this version"),
         (lambda place: (place / "state.json").write_text('{"version": 1}'), "was damaged"),
+        (lambda place: swapped(place / "state.json", '"seconds": 0.0', '"seconds": "x"'), "changed by hand"),
+        (lambda place: swapped(place / "state.json", '"calls": 0', '"calls": null'), "changed by hand"),
+        (lambda place: swapped(place / "rows.jsonl", "one", "one more"), "changed by hand"),
         (lambda place: (place / "rows.jsonl").write_bytes(b""), "0 of"),
         (lambda place: (place / "rows.jsonl").unlink(), "cannot be read"),
     ],
@@ -244,5 +253,6 @@ def test_a_folder_is_begun_once(tmp_path):
 def test_the_state_holds_no_key(tmp_path):
     state = json.loads((filled(tmp_path / "out") / "state.json").read_text())
     assert set(state) == {
-        "version", "settings", "rounds", "spent", "paid", "seconds", "stopped", "lengths", "trees", "tree",
+        "version", "sum", "settings", "rounds", "spent", "paid", "seconds", "stopped", "lengths", "trees",
+        "tree",
     }  # fmt: skip

@@ -73,8 +73,8 @@ def test_the_figures_are_on_the_page_and_in_markdown(facts):
         "full: count reached", "改写", "paraphrasing", "0.800", "kshot plain", "Self-Instruct",
         "write poem (3)", "Of 61 rows compared with 94 test rows, 3 repeat them", "say it anew",
         "kshot explore export runs/x --form alpaca", "Prompts went to", "It ended early",
-        "Exploring took 15.4 % of the calls that were made, filling the rest. Of the budget of 20 calls at most "
-            "20.0 % was planned for exploring.",
+        "Exploring took 15.4 % of the calls that were made, filling the rest. Of the budget of 20 calls at "
+            "most 20.0 % was planned for exploring.",
     ):  # fmt: skip
         assert figure in page, figure
         assert figure in text, figure

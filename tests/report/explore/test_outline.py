@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kshot.report.explore import TaskFacts, outline_text
+from kshot.methods.explore.grow import ProbeResult
+from kshot.methods.explore.records import TaskNode
+from kshot.report.explore import TaskFacts, outline_text, task_facts
 from kshot.report.explore.outline import outline
 
 
@@ -60,3 +62,12 @@ def test_the_yield_of_a_branch_counts_what_is_below(facts):
     root, para, verse, empty = outline(facts.tasks)
     assert root.yield_below == para.yield_below == 51 / 84
     assert (verse.yield_below, empty.yield_below) == (0.25, None)
+
+
+def test_a_blind_probe_tells_its_estimate_and_whether_it_is_a_guess():
+    def line(common):
+        probe = ProbeResult("r", known=8, probed=6, common=common)
+        return outline_text(task_facts([TaskNode("r", "rivers")], probed=[probe]))
+
+    assert line(5) == "rivers · no row · about 10 subtasks in all by a blind probe"
+    assert line(2).endswith("about 20 subtasks in all by a blind probe, a guess: few were met again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Limits:
         if self.tokens is not None:
             found.append(int((self.tokens - spent.tokens) // max(1.0, tokens_a_call)))
         if self.usd is not None and (price := self._price(like)):
-            found.append(int((self.usd - self.cost(spent)) // (price * max(1.0, tokens_a_call))))
+            found.append(floor((self.usd - self.cost(spent)) / (price * max(1.0, tokens_a_call)) + 1e-9))
         return max(0, min(found)) if found else None
 
     def cost(self, spent: Spent) -> float:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,8 +33,8 @@ from kshot.methods.explore.seams import Exploration, Progress
 from kshot.methods.explore.spending import Spent
 from kshot.methods.explore.tree import DomainTree
 from kshot.pipeline.explore.edits import leave_unused, take_edit
+from kshot.pipeline.explore.state import digest, state_bytes, state_of
 
-VERSION: Final = 1
 STATE, ROWS, REFUSED = "state.json", "rows.jsonl", "refused.jsonl"
 TREES: Final = ("tree.json", "tree.md")
 T = TypeVar("T", Row, Refusal)
@@ -127,7 +126,7 @@ class ExploreFolder:
             InputError: There is no exploration, or one of another version.
             DataError: A file was damaged, or the edited tree cannot be read.
         """
-        state = self._state()
+        state = state_of(self.path / STATE)
         try:
             tree = DomainTree.from_json(state["tree"])
             self._lengths = {name: int(state["lengths"][name]) for name in (ROWS, REFUSED)}
@@ -157,7 +156,7 @@ class ExploreFolder:
             InputError: There is no exploration.
             DataError: The file was damaged.
         """
-        found: dict[str, Any] = self._state().get("settings", {})
+        found: dict[str, Any] = state_of(self.path / STATE).get("settings", {})
         return found
 
     def commit(self, saved: Saved, progress: Progress | None = None) -> None:
@@ -175,8 +174,8 @@ class ExploreFolder:
             texts = {"tree.json": _json(plain), "tree.md": outline_of(saved.found.tree)}
             files = {name: text.encode("utf-8", "backslashreplace") for name, text in texts.items()}
             for name, content in files.items():
-                self._trees[name] = [*self._trees[name][-1:], _digest(content)]
-            write_atomically(self.path / STATE, _json(self._described(saved) | {"tree": plain}).encode())
+                self._trees[name] = [*self._trees[name][-1:], digest(content)]
+            write_atomically(self.path / STATE, state_bytes(self._described(saved) | {"tree": plain}))
             for name, content in files.items():
                 write_atomically(self.path / name, content)
         except OSError as error:
@@ -184,7 +183,6 @@ class ExploreFolder:
 
     def _described(self, saved: Saved) -> dict[str, Any]:
         return {
-            "version": VERSION,
             "settings": saved.settings,
             "rounds": saved.rounds,
             "spent": asdict(saved.found.spent),
@@ -195,20 +193,6 @@ class ExploreFolder:
             "trees": self._trees,
         }
 
-    def _state(self) -> dict[str, Any]:
-        file = self.path / STATE
-        try:
-            state = json.loads(file.read_bytes())
-        except FileNotFoundError:
-            raise InputError(
-                f"{self.path}: no exploration here; `kshot explore run` or `grow` begins one"
-            ) from None
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{file}: was damaged ({error}); restore it, or begin again elsewhere") from None
-        if not isinstance(state, dict) or state.get("version") != VERSION:
-            raise InputError(f"{file}: not written by this version of kshot; begin again in another folder")
-        return state
-
     def _lines(self, name: str) -> Iterator[dict[str, Any]]:
         """The lines that count; what a process that died wrote after them is cut off."""
         file = self.path / name
@@ -216,10 +200,17 @@ class ExploreFolder:
         if size < self._lengths[name]:
             raise ValueError(f"{name} has {size} of {self._lengths[name]} bytes")
         if size > self._lengths[name]:
-            os.truncate(file, self._lengths[name])
+            self._cut(file, self._lengths[name])
         with file.open("rb") as stream:
             for line in stream:
                 yield json.loads(line)
+
+    def _cut(self, file: Path, length: int) -> None:
+        with file.open("r+b") as stream:
+            stream.seek(max(0, length - 1))
+            if length and stream.read(1) != b"\n":
+                raise ValueError(f"{file.name} was changed by hand: no line ends where its last one did")
+            stream.truncate(length)
 
     def _append(self, name: str, values: Iterable[Mapping[str, Any]]) -> None:
         content = "".join(json_text(value) + "\n" for value in values).encode()
@@ -242,9 +233,9 @@ class ExploreFolder:
             )
         notes = []
         if edited:
-            digest = _digest((self.path / edited[0]).read_bytes())
+            known = digest((self.path / edited[0]).read_bytes())
             gone = take_edit(saved.found, DomainTree.load(self.path / edited[0]))
-            self._trees[edited[0]].append(digest)  # a process that dies in `commit` must not take it in twice
+            self._trees[edited[0]].append(known)  # a process that dies in `commit` must not take it in twice
             notes.append(
                 f"{edited[0]} was edited: the tree now has {len(saved.found.tree)} tasks, {gone} were removed"
             )
@@ -257,7 +248,7 @@ class ExploreFolder:
             content = (self.path / name).read_bytes()
         except FileNotFoundError:
             return False
-        return _digest(content) not in self._trees[name]
+        return digest(content) not in self._trees[name]
 
     def _check(self, make: bool) -> None:
         if "\0" in str(self.path):
@@ -272,10 +263,6 @@ class ExploreFolder:
             raise InputError(
                 f"{self.path}: the folder is not empty and holds no exploration; choose another --out"
             )
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _json(value: Any) -> str:

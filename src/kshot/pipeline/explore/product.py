@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from kshot.data.example import Example
-from kshot.errors import InputError
 from kshot.methods.explore.records import Row
 from kshot.methods.explore.sampling import draw
 from kshot.methods.explore.tree import DomainTree
@@ -149,7 +148,8 @@ def export_product(
         InputError: There is no exploration, no such form, or ``out`` holds files that are no export's.
         DataError: There are fewer rows than asked for.
     """
-    check_export_place(out, exploration=place, file=dict(FILES).get(form, ""))
+    file = next((file for known, file in FILES.items() if known == form), "rows.jsonl")
+    check_export_place(out, exploration=place, file=file)
     with ExploreFolder(place).open() as folder:
         saved = folder.load()
         guarded = guard_rows(saved.found.rows, protected)

@@ -23,7 +23,7 @@ class TaskFacts:
         rows_asked: Rows asked for, as ``rows_delivered``; ``row_calls`` requests.
         refused_names: Children that did not stay, by rule; ``refused_rows`` likewise.
         estimate: Of the number of all children, by a blind probe; None where there was none.
-        estimate_common: Children that the probe met again; below 3 the estimate says little.
+        is_telling: Whether the probe met enough children again for the estimate to say much.
     """
 
     id: str
@@ -46,7 +46,7 @@ class TaskFacts:
     refused_names: dict[str, int] | None = None
     refused_rows: dict[str, int] | None = None
     estimate: float | None = None
-    estimate_common: int = 0
+    is_telling: bool = False
 
     @property
     def rows_yield(self) -> float | None:

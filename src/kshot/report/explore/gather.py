@@ -45,7 +45,7 @@ def _task(node: TaskNode, kept: int, attached: int, probe: ProbeResult | None) -
         rows=kept, attached=attached, rows_asked=node.rows.asked, rows_delivered=node.rows.delivered,
         row_calls=node.rows.calls, refused_rows=dict(node.rows.refused) or None,
         estimate=None if probe is None else probe.estimate,
-        estimate_common=0 if probe is None else probe.common,
+        is_telling=probe is not None and probe.is_telling,
     )  # fmt: skip
 
 

@@ -9,8 +9,6 @@ from kshot.report.explore.facts import TaskFacts
 from kshot.report.knowledge.visible import visible
 from kshot.report.wording import Scale, count
 
-TELLING = 3  # subtasks that a blind probe met again, below which its estimate says little
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -112,7 +110,7 @@ def told(entry: Entry) -> list[str]:
         if number:
             found.append(f"{count(sum(number.values()))} {what} ({rules(number)})")
     if task.estimate is not None:
-        doubt = "" if task.estimate_common >= TELLING else ", a guess: few were met again"
+        doubt = "" if task.is_telling else ", a guess: few were met again"
         found.append(f"about {task.estimate:.0f} subtasks in all by a blind probe{doubt}")
     if task.closed:
         found.append(f"closed: {visible(task.closed)}")

@@ -302,7 +302,7 @@ def test_limits_are_never_exceeded(calls, tokens, words, lanes, second_pass, bro
     assert writer.calls <= calls
     assert writer.tokens <= tokens
     assert rounds[-1].stopped in (
-        "the limit on calls or tokens is reached",
+        "the limit on calls, tokens or money is reached",
         "two rounds without a usable reply",
     )
 
@@ -310,7 +310,10 @@ def test_limits_are_never_exceeded(calls, tokens, words, lanes, second_pass, bro
 def test_a_limit_on_calls_is_used_up_and_a_larger_one_goes_on() -> None:
     found, writer = planted("a"), Writer()
     rounds = filled(found, writer, limits=Limits(calls=7))
-    assert (writer.calls, [p.stopped for p in rounds]) == (7, ["the limit on calls or tokens is reached"])
+    assert (writer.calls, [p.stopped for p in rounds]) == (
+        7,
+        ["the limit on calls, tokens or money is reached"],
+    )
     assert [node.full for node in found.tree] == ["", ""]
     assert [p.stopped != "" for p in filled(found, writer, limits=Limits(calls=7))] == [True]
     filled(found, writer, limits=Limits(calls=9))
