@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from kshot.data.example import Example
+from kshot.measure.coverage import plain_parser, side_by_side
 from kshot.methods.explore.records import Row
 from kshot.methods.explore.sampling import draw
 from kshot.methods.explore.tree import DomainTree
 from kshot.models.base import Embedder
+from kshot.models.embed import HashingEncoder
 from kshot.pipeline.explore.export import FILES, Card, check_export_place, export_rows, fault
-from kshot.pipeline.explore.facts import explore_facts
+from kshot.pipeline.explore.facts import Measured, explore_facts, map_of
 from kshot.pipeline.explore.folder import ExploreFolder, Saved
 from kshot.pipeline.explore.guard import NO_ROWS, GuardedRows, guard_rows
 from kshot.pipeline.explore.reviewed import REVIEWS, without_rejected
@@ -23,6 +25,7 @@ from kshot.report.terminal import printable
 from kshot.runs import Listener, silent, write_json
 
 POOL = "pool"
+SAMPLED_PAIRS = 2_000  # rows that are compared with all others, for the report that every run writes
 POOL_FILES = ("rows.jsonl", "README.md", "dataset_info.json", "axolotl.yaml")
 
 
@@ -115,7 +118,8 @@ def make_product(
         else:
             remove_pool(place)
         write_json(place / "contamination.json", {"counts": guarded.counts, "found": list(guarded.found)})
-        report = write_explore_report(place, explore_facts(place, saved, guarded)).html
+        measured = measured_quickly([row.item.instruction for row in saved.found.rows])
+        report = write_explore_report(place, explore_facts(place, saved, guarded, measured)).html
         found = saved.found
         return Product(
             file=file,
@@ -178,6 +182,16 @@ def remove_pool(place: Path) -> None:
     """
     for name in POOL_FILES:
         (place / POOL / name).unlink(missing_ok=True)
+
+
+def measured_quickly(texts: Sequence[str]) -> Measured:
+    """Coverage by what needs no download and little time: plain parser, hashing embedder, sampled pairs."""
+    if not texts:
+        return Measured()
+    encoder = HashingEncoder()
+    found = {"explored": texts}
+    datasets = side_by_side(found, parser=plain_parser(), most=SAMPLED_PAIRS)
+    return Measured(datasets=datasets, map=map_of(found, encoder), embedder=encoder.id)
 
 
 def accepted(place: Path, tree: DomainTree, rows: Sequence[Row], notes: list[str]) -> tuple[Row, ...]:
