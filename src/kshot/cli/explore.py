@@ -133,16 +133,21 @@ def attach(
     files: asked.Files,
     floor: asked.Floor = 0.2,
     embedder: asked.Embedder = "hashing",
+    task: asked.Task = None,
+    guard: asked.Guard = None,
     as_json: asked.AsJson = False,
 ) -> None:
     """Sort rows that you have under the tasks, so that gaps show and only gaps are paid for."""
     from kshot.pipeline.explore.attach_rows import attach_files
 
-    found = attach_files(folder, files, floor=floor, embedder=embedder)
+    protected = protected_given(locals())
+    found = attach_files(folder, files, floor=floor, embedder=embedder, protected=protected)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
         return
     print(f"{found['attached']} of {found['read']} rows attached, {found['unassigned']} below {floor:g}")
+    for name, count in found["guarded"].items():
+        print(f"left out, near protected rows: {count}, {name}")
     if found["repeats"]:
         print(f"{found['repeats']} repeat an earlier row")
     print(f"{found['empty']} of {found['tasks']} tasks have no row; `kshot explore fill {folder}` fills gaps")

@@ -191,6 +191,17 @@ def test_attached_rows_fill_gaps(tmp_path):
     ]  # fmt: skip
 
 
+def test_rows_near_test_rows_are_not_attached(tmp_path):
+    """They would stand in requests."""
+    begun(tmp_path / "x", per_task=0)
+    mine = tmp_path / "mine.jsonl"
+    texts = ["garden: Work on garden. rake leaves", "tools: Work on tools. oil the saw"]
+    mine.write_text("".join(json.dumps({"prompt": text, "completion": "done"}) + "\n" for text in texts))
+    told = attach_files(tmp_path / "x", [mine], protected={"test": (Example(texts[0], ""),)})
+    assert (told["read"], told["attached"], told["guarded"]) == (2, 1, {"test: equal": 1})
+    assert texts[0] not in (tmp_path / "x" / "rows.jsonl").read_text()
+
+
 def test_evaluated_beside_another_dataset(tmp_path):
     begun(tmp_path / "x")
     other = tmp_path / "other.jsonl"

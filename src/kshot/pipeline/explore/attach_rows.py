@@ -7,7 +7,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from kshot.data.example import Example
 from kshot.errors import DataError
+from kshot.measure.contamination import guard
 from kshot.methods.explore.attach import Assigned, Attached, attach, commit, item_of_example
 from kshot.methods.explore.fill import FillOptions
 from kshot.methods.explore.formats import load_released
@@ -17,6 +19,7 @@ from kshot.methods.explore.seams import Language, Progress
 from kshot.methods.explore.tree import DomainTree
 from kshot.models.embed import load_embedder
 from kshot.pipeline.explore.folder import ExploreFolder
+from kshot.pipeline.explore.guard import NO_ROWS
 from kshot.pipeline.open_pool import dataset_files, read_rows
 
 CURATED = "curated"
@@ -24,20 +27,27 @@ NO_OPTIONS: Mapping[str, Any] = {}
 
 
 def attach_files(
-    place: Path, files: Sequence[Path], *, floor: float = 0.2, embedder: str = "hashing"
+    place: Path,
+    files: Sequence[Path],
+    *,
+    floor: float = 0.2,
+    embedder: str = "hashing",
+    protected: Mapping[str, Sequence[Example]] = NO_ROWS,
 ) -> dict[str, Any]:
     """Puts each row under its nearest task; rows below the floor and repeats stay out, counted.
 
-    Attached rows count towards their task's rows, and generated ones may not repeat them.
+    Rows near ``protected`` ones stay out too: attached rows are shown in requests. Attached rows count towards their task's rows, and generated ones may not repeat them.
 
     Raises:
         InputError: There is no exploration.
         DataError: A file cannot be read, or there are no rows.
     """
-    examples = list(read_rows(dataset_files(files)))
-    items = [item_of_example(row) for row in examples]
-    if not items:
+    given = list(read_rows(dataset_files(files)))
+    if not given:
         raise DataError(f"{files[0]}: no rows to attach" if files else "no files of rows are given")
+    guarded = guard(given, protected)
+    examples = [given[at] for at in guarded.selection.kept]
+    items = [item_of_example(row) for row in examples]
     with ExploreFolder(place).open() as folder:
         saved = folder.load()
         found = attach(
@@ -52,7 +62,8 @@ def attach_files(
         folder.commit(saved, Progress("attach", 1, found.rows, (), saved.found.spent))
         tree = saved.found.tree
         return {
-            "read": len(items),
+            "read": len(given),
+            "guarded": guarded.counts(),
             "attached": len(found.rows),
             "unassigned": len(found.unassigned),
             "repeats": len(found.repeats),
