@@ -36,7 +36,8 @@ def attach_files(
 ) -> dict[str, Any]:
     """Puts each row under its nearest task; rows below the floor and repeats stay out, counted.
 
-    Rows near ``protected`` ones stay out too: attached rows are shown in requests. Attached rows count towards their task's rows, and generated ones may not repeat them.
+    Rows near ``protected`` ones stay out too: attached rows are shown in requests. Attached rows
+    count towards their task's rows, and generated ones may not repeat them.
 
     Raises:
         InputError: There is no exploration.
