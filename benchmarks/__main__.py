@@ -22,7 +22,7 @@ def main() -> None:
     _run("elastic")
     for name in ("panda_miniature", "panda_retrieval", "journal", "endpoint_faults"):
         _run(name)
-    for name in ("overlap", "explore_throughput", "explore_coverage"):  # the last takes hours; --quick minutes
+    for name in ("overlap", "explore_throughput", "explore_coverage"):  # the last: hours
         _run(name)
     with tempfile.TemporaryDirectory() as work:
         _run("explore_miniature", "--work", work)
