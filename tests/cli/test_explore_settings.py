@@ -173,8 +173,11 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(server, tmp_path):
         "--lanes",
         "2",
     ]
+    # a job in the background ignores it otherwise
+    script = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script += "from kshot.cli import main\nmain()"
     process = subprocess.Popen(
-        [sys.executable, "-m", "kshot", *command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", script, *command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     for line in process.stderr:
         if '"event": "round"' in line and '"fill"' in line:
