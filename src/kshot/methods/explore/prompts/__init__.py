@@ -10,7 +10,6 @@ from kshot.methods.explore.prompts.schema import (
 )
 from kshot.methods.explore.prompts.standard import StandardPrompts, standard
 from kshot.methods.explore.prompts.wording import Form, Headings, Wording
-from kshot.methods.explore.rules.verbs import verbs_of
 
 __all__ = [
     "CHINESE",
@@ -28,5 +27,4 @@ __all__ = [
     "prompt",
     "section",
     "standard",
-    "verbs_of",
 ]
